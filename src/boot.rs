@@ -107,7 +107,9 @@ pub enum BootError {
 /// What helps against an address that cannot be bound.
 pub fn advice(error: &io::Error) -> &'static str {
     match error.kind() {
-        io::ErrorKind::AddrInUse => " (another program listens there: stop it, or choose another with --listen)",
+        io::ErrorKind::AddrInUse => {
+            " (another program listens there: stop it, or choose another address: --listen of clients, --http of state and metrics)"
+        }
         io::ErrorKind::PermissionDenied => " (ports below 1024 need the capability CAP_NET_BIND_SERVICE)",
         io::ErrorKind::AddrNotAvailable => " (no interface of this machine has this address)",
         _ => "",

@@ -31,6 +31,7 @@ mod limits;
 mod links;
 mod load;
 mod load_jms;
+mod load_router;
 mod managing;
 mod moments;
 mod names;

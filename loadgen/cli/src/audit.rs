@@ -109,8 +109,8 @@ impl AuditCommand {
             lives: Lives::new(scenario.seed, self.audit.every.0),
             outage: Duration::from_nanos(self.audit.outage.0),
         };
-        let url = scenario.servers.first().map(String::as_str).unwrap_or_default();
-        let server = Server::new(words, url, folder.path.join("server.log")).map_err(CommandError::usage)?;
+        let url = scenario.every_server().first().copied().unwrap_or_default().to_owned();
+        let server = Server::new(words, &url, folder.path.join("server.log")).map_err(CommandError::usage)?;
         // The server's process changes with each kill: what one of them took says nothing of a message.
         let look = Look { processes: Find::Given(Vec::new()), http: None };
         let load = Load { scenario, from: From::Here, look, floor: Floor::Off, program };

@@ -20,7 +20,8 @@ const RUN_EXAMPLES: &str = "Examples:\n  heddle load run --rate 10000 --duration
                             --durable --require 'p99.9<2ms' --require lost=0\n  heddle load run --arrivals closed --duration 10s --cores 1\n  heddle load \
                             run orders.toml --server amqps://broker:5671 --user guest --password-file secret\n  heddle load run --topics 1 \
                             --consumers 1000 --links 250 --selector 'consumer = {}'\n  heddle load run --consumers 4 --message-groups 1000\n  \
-                            heddle load run --priorities 0-9 --fail 5%x3\n  heddle load run --rate 10000 --workers 10.0.0.2:7000,10.0.0.3:7000 --token secret";
+                            heddle load run --priorities 0-9 --fail 5%x3\n  heddle load run --server amqp://router1 --consumers-at amqp://router2\n  \
+                            heddle load run --arrivals closed --credit 1 --hold 10ms   (a consumer of 100 messages a second)\n  heddle load run --rate 10000 --workers 10.0.0.2:7000,10.0.0.3:7000 --token secret";
 
 /// The load generator: loads any AMQP 1.0 peer, and says what that found.
 #[derive(Subcommand, Debug)]

@@ -195,7 +195,7 @@ impl Load {
     }
 
     fn targets(&self) -> Result<Targets, LoadError> {
-        let addresses = self.scenario.servers.iter().map(|url| address_of(url)).collect::<Result<Vec<_>, _>>()?;
+        let addresses = self.scenario.every_server().into_iter().map(address_of).collect::<Result<Vec<_>, _>>()?;
         Ok(Targets::of(&addresses, &self.look.processes, self.look.http.as_ref()))
     }
 }

@@ -23,7 +23,7 @@ pub const TOLD_MAX: usize = 64 * 16 * 60;
 /// # Errors
 /// What is not there.
 pub fn check(scenario: &Scenario) -> Result<(), RunError> {
-    let of_servers = scenario.servers.iter().map(|url| Server::resolve(url, &scenario.connection));
+    let of_servers = scenario.every_server().into_iter().map(|url| Server::resolve(url, &scenario.connection));
     let named = |error: String| RunError::Scenario(format!("--server: {error}"));
     let servers = of_servers.collect::<Result<Vec<_>, _>>().map_err(named)?;
     if servers.iter().any(|server| server.is_tls) {

@@ -22,7 +22,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 /// Transfers under way to a session: a link's credit holds them back, the session never does.
 const SESSION_WINDOW: u32 = 1 << 20;
 
-/// Makes connections of one worker, each with as many links as the scenario wants.
+/// Makes connections of one worker, each with as many links of one end of a group as the scenario wants.
 pub(crate) struct Connector<'a> {
     scenario: &'a Scenario,
     worker: u32,
@@ -39,7 +39,7 @@ impl<'a> Connector<'a> {
         Self { scenario, worker, made: 0, free: 0, connections: Vec::new() }
     }
 
-    /// The next link gets a new connection: producers and consumers of one group are never on the same one.
+    /// The next link gets a new connection: producers and consumers of one group are never on the same one, nor are groups.
     pub fn begin(&mut self) {
         self.free = 0;
     }
@@ -49,9 +49,9 @@ impl<'a> Connector<'a> {
         self.made
     }
 
-    async fn session(&mut self) -> Result<&mut SessionHandle<()>, String> {
+    async fn session(&mut self, servers: &[String]) -> Result<&mut SessionHandle<()>, String> {
         if self.free == 0 {
-            let connection = connect(self.scenario, self.worker, self.made).await?;
+            let connection = connect(self.scenario, servers, (self.worker, self.made)).await?;
             self.connections.push(connection);
             self.made += 1;
             self.free = self.scenario.connection.links.max(1);
@@ -69,7 +69,8 @@ impl<'a> Connector<'a> {
             .target(target)
             .sender_settle_mode(sender_mode(group))
             .receiver_settle_mode(ReceiverSettleMode::First);
-        let attached = in_time(builder.attach(self.session().await?)).await?;
+        let session = self.session(self.scenario.servers_of_producers(group)).await?;
+        let attached = in_time(builder.attach(session)).await?;
         attached.map_err(|error| format!("cannot attach a producer to {address}: {error}"))
     }
 
@@ -83,17 +84,17 @@ impl<'a> Connector<'a> {
             .sender_settle_mode(sender_mode(group))
             .receiver_settle_mode(ReceiverSettleMode::First)
             .credit_mode(CreditMode::Auto(group.credit));
-        let attached = in_time(builder.attach(self.session().await?)).await?;
+        let session = self.session(self.scenario.servers_of_consumers(group)).await?;
+        let attached = in_time(builder.attach(session)).await?;
         attached.map_err(|error| format!("cannot attach a consumer to {address}: {error}"))
     }
 }
 
 async fn connect(
     scenario: &Scenario,
-    worker: u32,
-    number: u32,
+    servers: &[String],
+    (worker, number): (u32, u32),
 ) -> Result<(ConnectionHandle<()>, SessionHandle<()>), String> {
-    let servers = &scenario.servers;
     let place = (worker as usize + number as usize) % servers.len().max(1);
     let server = servers.get(place).ok_or("the scenario names no server")?;
     let Server { host, port, profile } = Server::read(server, &scenario.connection)?;

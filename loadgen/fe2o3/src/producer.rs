@@ -175,7 +175,15 @@ fn note_outcome(board: &Board, (index, group): (usize, u32), sent: &Sent, outcom
             notes.record(group, Metric::Accept, (sent.due_ns, now_ns));
             notes.record(group, Metric::Service, (sent.sent_ns, now_ns));
         } else {
-            notes.group(group).counts.refused += 1;
+            let counts = &mut notes.group(group).counts;
+            counts.refused += 1;
+            match outcome {
+                Outcome::Rejected(_) => counts.returned.rejected += 1,
+                Outcome::Released(_) => counts.returned.released += 1,
+                Outcome::Modified(_) => counts.returned.modified += 1,
+                // Its links are in no transaction: nothing else comes.
+                _ => {}
+            }
             let Notes { producers, budget, .. } = notes;
             if let Some(producer) = producers.get_mut(index) {
                 producer.refused.insert(sent.sequence, budget);

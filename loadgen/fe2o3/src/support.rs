@@ -14,7 +14,7 @@ pub(crate) fn check(scenario: &Scenario) -> Result<(), RunError> {
         ("connection.reconnect", connection.reconnect),
         ("connection.tls_ca", !connection.tls_ca.is_empty()),
         ("connection.tls_insecure", connection.tls_insecure),
-        ("servers: amqps", scenario.servers.iter().any(|server| server.starts_with("amqps:"))),
+        ("servers: amqps", scenario.every_server().iter().any(|server| server.starts_with("amqps:"))),
     ];
     refuse(options, String::new())?;
     scenario.groups.iter().try_for_each(check_group)

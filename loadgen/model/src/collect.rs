@@ -100,7 +100,7 @@ impl Collector {
     /// Of a run by so many workers.
     pub fn new(scenario: &Scenario, workers: u32) -> Self {
         let mut collector = Self {
-            scenario: without_credentials(scenario),
+            scenario: scenario.without_credentials(),
             workers: vec![Worker::default(); workers as usize],
             pending: BTreeMap::new(),
             elapsed_ns: 0,
@@ -510,22 +510,6 @@ fn fixed_warm_up(scenario: &Scenario) -> Option<u64> {
         WarmUp::Auto if has_ramp || scenario.count > 0 => Some(0),
         WarmUp::Auto => None,
     }
-}
-
-/// The scenario without what nobody else is to know.
-fn without_credentials(scenario: &Scenario) -> Scenario {
-    let mut scenario = scenario.clone();
-    scenario.connection.password = String::new();
-    for server in &mut scenario.servers {
-        if let Some((scheme, rest)) = server.split_once("://") {
-            let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-            // A password may contain an @ itself: what names the host is behind the last one.
-            if let Some((_, host)) = authority.rsplit_once('@') {
-                *server = format!("{scheme}://{host}{path}");
-            }
-        }
-    }
-    scenario
 }
 
 #[cfg(test)]

@@ -74,8 +74,11 @@ pub struct Counts {
     pub sent: u64,
     /// Messages that the server accepted.
     pub accepted: u64,
-    /// Messages that it rejected, released or modified.
+    /// Messages that it rejected, released or modified, and those of transactions that failed.
     pub refused: u64,
+    /// Which of these came back how; keys of these like all others.
+    #[serde(flatten)]
+    pub returned: Returned,
     /// Messages received, replies not among them.
     pub received: u64,
     /// Replies received.
@@ -101,6 +104,18 @@ pub struct Counts {
     pub idle_ns: u64,
 }
 
+/// Messages that came back, by their outcome.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Returned {
+    /// Rejected: invalid, says who was to take them.
+    pub rejected: u64,
+    /// Released: nobody took them.
+    pub released: u64,
+    /// Modified: they failed at whoever had them.
+    pub modified: u64,
+}
+
 /// What became of transactions.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -118,6 +133,9 @@ impl Counts {
         self.sent += other.sent;
         self.accepted += other.accepted;
         self.refused += other.refused;
+        self.returned.rejected += other.returned.rejected;
+        self.returned.released += other.returned.released;
+        self.returned.modified += other.returned.modified;
         self.received += other.received;
         self.replies += other.replies;
         self.sent_bytes += other.sent_bytes;

@@ -285,6 +285,8 @@ pub enum Standing {
     CutOff,
     /// Not valid as the proof that was wanted: whether anything was lost is not known.
     Unproven,
+    /// Not valid. That the server gave no credit at all: nothing was sent.
+    NoCredit,
     /// Not valid. Nothing: too little was measured.
     Nothing,
 }

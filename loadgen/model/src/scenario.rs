@@ -7,10 +7,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::server_url::ServerUrl;
 use crate::units::{Bytes, Rate, Span};
 
 mod jms;
+mod servers;
 mod size;
 mod written;
 
@@ -33,7 +33,8 @@ pub struct Scenario {
     pub name: String,
     /// What it is to show, for people.
     pub description: String,
-    /// Whom to load: `amqp://[user:password@]host[:port]` or `amqps://…`; connections are spread over them.
+    /// Whom to load, where a group does not say otherwise: `amqp://[user:password@]host[:port]` or `amqps://…`; connections are spread over
+    /// them.
     pub servers: Vec<String>,
     /// How long is measured, behind the warm-up.
     pub duration: Span,
@@ -124,6 +125,12 @@ pub struct Group {
     pub producers: u32,
     /// Consumers, of all addresses; 0: messages stay where they are.
     pub consumers: u32,
+    /// Servers that producers connect to, if those are not the scenario's; connections are spread over them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub producers_at: Vec<String>,
+    /// The same of consumers: at another router of a network than the producers.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub consumers_at: Vec<String>,
     /// When messages are due.
     pub arrivals: Arrivals,
     /// Messages a second of the whole group, for all arrivals but `closed`.
@@ -276,6 +283,8 @@ impl Default for Group {
             addresses: 1,
             producers: 1,
             consumers: 1,
+            producers_at: Vec::new(),
+            consumers_at: Vec::new(),
             arrivals: Arrivals::Constant,
             rate: Rate(10_000.0),
             size: Size::Fixed(Bytes(1024)),
@@ -330,11 +339,8 @@ impl Scenario {
         if self.servers.is_empty() {
             return wrong("servers", "name at least one, such as amqp://127.0.0.1:5672");
         }
-        for (place, server) in (1..).zip(&self.servers) {
-            if let Err(error) = ServerUrl::parse(server) {
-                // Which one is told by its place: it may have a password in it.
-                return wrong(&format!("servers (--server), number {place}"), &error.to_string());
-            }
+        if let Err((place, problem)) = servers::check(&self.servers) {
+            return wrong(&format!("servers (--server), number {place}"), &problem);
         }
         if self.groups.is_empty() || self.groups.len() > GROUPS_MAX {
             return wrong("group", &format!("a scenario has 1 to {GROUPS_MAX} groups"));
@@ -370,6 +376,12 @@ impl Group {
         let wrong = |key: &str, problem: String| {
             Err(ScenarioError::Wrong { key: format!("group {:?}, {key}", self.name), problem })
         };
+        for (key, urls) in [
+            ("producers_at (--producers-at)", &self.producers_at),
+            ("consumers_at (--consumers-at)", &self.consumers_at),
+        ] {
+            servers::check(urls).or_else(|(place, problem)| wrong(&format!("{key}, number {place}"), problem))?;
+        }
         if self.addresses == 0 || self.producers + self.consumers == 0 {
             return wrong("producers", "there is at least one address, and a producer or a consumer".to_owned());
         }

@@ -80,7 +80,19 @@ pub(crate) fn group_at_any_rate(group: &Group) -> String {
         0 => String::new(),
         messages => format!(", {} to a transaction", plural(messages, "message")),
     };
-    format!("{} to {place}: {links}, {settle}, {durable}{transaction}{}", size(&group.size), jms(&group.jms))
+    let size = size(&group.size);
+    format!("{size} to {place}: {links}, {settle}, {durable}{transaction}{}{}", ends(group), jms(&group.jms))
+}
+
+/// How its consumers take messages, and where its ends are if that is not where the scenario's are; each behind a comma.
+fn ends(group: &Group) -> String {
+    let at = |end: &str, servers: &[String]| format!("{end} at {}", servers.join(" and "));
+    let parts = [
+        (group.hold.0 > 0, format!("each held for {}", number::latency(group.hold.0 as f64 / 1000.0))),
+        (!group.producers_at.is_empty(), at("producers", &group.producers_at)),
+        (!group.consumers_at.is_empty(), at("consumers", &group.consumers_at)),
+    ];
+    joined(parts)
 }
 
 /// What applications of JMS ask for, each behind a comma.
@@ -91,6 +103,11 @@ fn jms(jms: &Jms) -> String {
         (jms.message_groups > 0, plural(jms.message_groups, "message group")),
         (jms.fail.share > 0.0, format!("{} failing", jms.fail)),
     ];
+    joined(parts)
+}
+
+/// What was asked for, each behind a comma.
+fn joined<const N: usize>(parts: [(bool, String); N]) -> String {
     parts.into_iter().filter_map(|(is_asked, what)| is_asked.then(|| format!(", {what}"))).collect()
 }
 
@@ -152,7 +169,7 @@ pub(crate) fn server(result: &RunResult) -> String {
 pub(crate) fn server_of(server: &Server, scenario: &Scenario) -> String {
     let product = if server.product.is_empty() { "a server that does not say what it is" } else { &server.product };
     let place = if server.local { ", on the generator's machine" } else { "" };
-    format!("{product} at {}{place}", scenario.servers.join(", "))
+    format!("{product} at {}{place}", scenario.every_server().join(", "))
 }
 
 /// A worker on a machine of its own, and how far its clock may be off.

@@ -3,6 +3,7 @@
 //! Guarantees: what peers and files say is printed without control characters; colours come only when asked for, and nothing is
 //! said by colour alone; tables fit 80 columns, and sentences are broken between words where the paper ends (`sheet`).
 
+use load_model::interval::Counts;
 use load_model::latency::Metric;
 use load_model::result::{Figures, Percentiles, RunResult};
 
@@ -129,35 +130,14 @@ fn latency_row(name: &str, percentiles: &Percentiles) -> String {
 }
 
 fn facts(sheet: &mut Sheet, result: &RunResult) {
-    let counts = &result.total.counts;
     if result.measured_s > 0.0 {
-        let rate = |count: u64| number::per_second(count as f64 / result.measured_s);
-        let mut rates = format!(
-            "due {}, sent {}, accepted {}, received {}",
-            rate(counts.due),
-            rate(counts.sent),
-            rate(counts.accepted),
-            rate(counts.received)
-        );
-        for (count, what) in [
-            (counts.replies, "replies"),
-            (counts.transactions.committed, "transactions"),
-            (counts.transactions.rolled_back, "rolled back"),
-        ] {
-            if count > 0 {
-                rates.push_str(&format!(", {what} {}", rate(count)));
+        sheet.row("rates", &rates(&result.total.counts, result.measured_s));
+        if result.groups.len() > 1 {
+            for group in &result.groups {
+                let rates = rates(&group.counts, result.measured_s);
+                sheet.row("", &format!("{}: {rates}", number::plain(&group.name)));
             }
         }
-        for (count, noun, what) in [
-            (counts.refused, "message", "refused"),
-            (counts.failed, "delivery", "failed"),
-            (counts.broken, "connection", "broken"),
-        ] {
-            if count > 0 {
-                rates.push_str(&format!(", {} {what}", number::counted(count, noun)));
-            }
-        }
-        sheet.row("rates", &rates);
     }
     let audit = number::plain(&explain::audit(result));
     let audit = if explain::is_faulty(result) { sheet.paint(Ink::Bad, &audit) } else { audit };
@@ -172,4 +152,35 @@ fn facts(sheet: &mut Sheet, result: &RunResult) {
     for worker in &result.workers {
         sheet.row("worker", &number::plain(&explain::worker(worker)));
     }
+}
+
+/// What was sent and came in each second, and what else there was, in one line.
+fn rates(counts: &Counts, measured_s: f64) -> String {
+    let rate = |count: u64| number::per_second(count as f64 / measured_s);
+    let mut rates = format!(
+        "due {}, sent {}, accepted {}, received {}",
+        rate(counts.due),
+        rate(counts.sent),
+        rate(counts.accepted),
+        rate(counts.received)
+    );
+    for (count, what) in [
+        (counts.replies, "replies"),
+        (counts.transactions.committed, "transactions"),
+        (counts.transactions.rolled_back, "rolled back"),
+    ] {
+        if count > 0 {
+            rates.push_str(&format!(", {what} {}", rate(count)));
+        }
+    }
+    for (count, noun, what) in [
+        (counts.refused, "message", "refused"),
+        (counts.failed, "delivery", "failed"),
+        (counts.broken, "connection", "broken"),
+    ] {
+        if count > 0 {
+            rates.push_str(&format!(", {} {what}", number::counted(count, noun)));
+        }
+    }
+    rates
 }

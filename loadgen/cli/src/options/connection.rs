@@ -5,7 +5,7 @@ use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use load_model::scenario::{Client, Scenario};
+use load_model::scenario::{Client, Group, Scenario};
 
 use super::traffic::set;
 use super::written;
@@ -21,6 +21,12 @@ pub struct ConnectionOptions {
     /// [default: amqp://127.0.0.1:5672].
     #[arg(long = "server", value_name = "URL")]
     servers: Vec<String>,
+    /// Where producers connect to, in place of --server: of the group that --group names, else of all groups; may be given again.
+    #[arg(long, value_name = "URL")]
+    producers_at: Vec<String>,
+    /// The same for consumers: at another router of a network, say, than the producers.
+    #[arg(long, value_name = "URL")]
+    consumers_at: Vec<String>,
     /// User for SASL PLAIN [default: ANONYMOUS].
     #[arg(long, value_name = "NAME")]
     user: Option<String>,
@@ -59,7 +65,23 @@ pub struct ConnectionOptions {
 impl ConnectionOptions {
     /// Whether it was said whom to load.
     pub fn has_server(&self) -> bool {
-        !self.servers.is_empty()
+        !self.servers.is_empty() || self.has_ends()
+    }
+
+    /// Whether it was said where producers or consumers are.
+    pub fn has_ends(&self) -> bool {
+        !self.producers_at.is_empty() || !self.consumers_at.is_empty()
+    }
+
+    /// Says of a group where its ends are.
+    pub fn change_ends(&self, group: &mut Group) {
+        for (to, given) in
+            [(&mut group.producers_at, &self.producers_at), (&mut group.consumers_at, &self.consumers_at)]
+        {
+            if !given.is_empty() {
+                to.clone_from(given);
+            }
+        }
     }
 
     /// Changes a scenario.

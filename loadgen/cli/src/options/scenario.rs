@@ -112,6 +112,11 @@ impl ScenarioOptions {
         if self.traffic.is_given() {
             self.traffic.change(self.group(&mut scenario)?);
         }
+        match &self.traffic.group {
+            _ if !self.connection.has_ends() => {}
+            Some(_) => self.connection.change_ends(self.group(&mut scenario)?),
+            None => scenario.groups.iter_mut().for_each(|group| self.connection.change_ends(group)),
+        }
         self.connection.change(&mut scenario).map_err(ResolveError::Password)?;
         if self.count.is_some() && self.duration.is_none() && self.file.is_none() {
             // A count alone means that many messages, however long they take; a day is out of the way.
@@ -235,9 +240,21 @@ mod tests {
         let scenario = resolve(&[path, "--group", "orders", "--rate", "2k", "--seed", "7"]).expect("a scenario");
         assert_eq!((scenario.groups[0].rate, scenario.groups[1].rate), (Rate(2000.0), Rate(10_000.0)));
         assert_eq!((scenario.duration, scenario.seed), (Span::seconds(9.0), 7));
+        // Where the ends of groups are is said of all of them, or of one.
+        let ends = |line: &[&str]| {
+            let groups = resolve(line).expect("a scenario").groups;
+            groups.into_iter().map(|group| (group.producers_at, group.consumers_at)).collect::<Vec<_>>()
+        };
+        let (here, far) = (Vec::<String>::new(), vec!["amqp://far".to_owned()]);
+        let both = ends(&[path, "--consumers-at", "amqp://far"]);
+        assert_eq!(both, [(here.clone(), far.clone()), (here.clone(), far.clone())]);
+        let one = ends(&[path, "--group", "quotes", "--producers-at", "amqp://far"]);
+        assert_eq!(one, [(here.clone(), here.clone()), (far, here)]);
         for (line, told) in [
             (&[path, "--rate", "2k"][..], "--group which one to change: orders, quotes"),
             (&[path, "--group", "bids", "--durable"], "no group \"bids\", but orders, quotes"),
+            (&[path, "--group", "bids", "--producers-at", "amqp://a"], "no group \"bids\", but orders, quotes"),
+            (&[path, "--consumers-at", "a:b"], "group \"orders\", consumers_at (--consumers-at), number 1: a server's"),
             (&["/nowhere/a.toml"], "cannot read /nowhere/a.toml"),
             (&["--size", "10"], "options: group \"main\", size"),
             (&["--password-file", "/nowhere/secret"], "cannot read the secret in /nowhere/secret"),

@@ -10,7 +10,8 @@ use super::written;
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "What is sent and received")]
 pub struct TrafficOptions {
-    /// The group of the scenario file that these options change, where it has several.
+    /// The group of the scenario file that these options change, where it has several; it may be left out for --producers-at and
+    /// --consumers-at.
     #[arg(long, value_name = "NAME")]
     pub group: Option<String>,
     /// Messages a second [default: 10k].

@@ -226,7 +226,7 @@ impl Reader {
         let why = loop {
             match read(from, TOLD_MAX) {
                 Ok(Answered::Told(told)) => {
-                    if self.tell.send(self.named(told)).is_err() {
+                    if self.tell.send(self.named(*told)).is_err() {
                         return;
                     }
                 }

@@ -91,7 +91,7 @@ pub enum Answered {
         there_ns: u64,
     },
     /// What one of its threads tells.
-    Told(Told),
+    Told(Box<Told>),
     /// Nothing.
     Alive,
 }

@@ -132,7 +132,7 @@ impl Site {
         let Workers { handles, told } = match (self.start)(scenario, &shares, &self.cores) {
             Ok(workers) => workers,
             Err(error) => {
-                write(&mut stream, &Answered::Told(Told::Failed { worker: first, why: error.to_string() }))?;
+                write(&mut stream, &Answered::Told(Box::new(Told::Failed { worker: first, why: error.to_string() })))?;
                 return Ok(());
             }
         };
@@ -206,7 +206,7 @@ fn tell(mut to: TcpStream, told: &flume::Receiver<Told>, threads: usize) -> Resu
         match told.recv_timeout(ALIVE_EVERY) {
             Ok(told) => {
                 done += usize::from(matches!(told, Told::Done { .. } | Told::Failed { .. }));
-                write(&mut to, &Answered::Told(told))?;
+                write(&mut to, &Answered::Told(Box::new(told)))?;
             }
             Err(flume::RecvTimeoutError::Timeout) => write(&mut to, &Answered::Alive)?,
             Err(flume::RecvTimeoutError::Disconnected) => return Ok(()),

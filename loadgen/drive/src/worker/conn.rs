@@ -90,7 +90,7 @@ pub(crate) struct Surroundings<'a> {
     pub now_ns: u64,
     /// When the run began, by the same clock; far ahead until it is known.
     pub origin_ns: u64,
-    /// In the order of the scenario.
+    /// In the order of `Scenario::every_server`.
     pub servers: &'a [Server],
     /// Whom we trust.
     pub tls: Option<&'a TlsClient>,
@@ -240,7 +240,7 @@ impl Conn {
         if let Err(error) = live.wire.connected() {
             let address = around.servers.get(self.planned.server).map(|server| server.address.to_string());
             let address = address.unwrap_or_default();
-            return self.fail(&format!("cannot connect to {address}: {error}; is the server running?"), around, shared);
+            return self.fail(&format!("cannot connect to {address}: {error}"), around, shared);
         }
         self.enter(Stage::Opening, around.now_ns + ATTACH_NS);
         self.is_dirty = true;

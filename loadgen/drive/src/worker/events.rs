@@ -140,7 +140,7 @@ impl Conn {
             }
             Some(End::Relay(_)) if outcome != Some(&DeliveryOutcome::Accepted) => {
                 if let Some(tally) = shared.tallies.get_mut(self.planned.group as usize) {
-                    tally.counts.refused += 1;
+                    tally.refuse(outcome);
                 }
             }
             Some(End::Relay(_) | End::Consumer(_)) | None => {}

@@ -24,24 +24,26 @@ pub(crate) struct Planned {
     pub side: Side,
     /// Their numbers in the group.
     pub numbers: Vec<u32>,
-    /// Which server, by its place in the scenario.
+    /// Which server, by its place in `Scenario::every_server`.
     pub server: usize,
 }
 
 /// The connections of a worker: consumers first, so that nothing is sent to an address that nobody has made.
 pub(crate) fn plan(scenario: &Scenario, share: Share) -> Vec<Planned> {
     let links = scenario.connection.links.max(1) as usize;
-    let servers = scenario.servers.len().max(1);
+    let every = scenario.every_server();
     let mut planned = Vec::new();
     for side in [Side::Consumers, Side::Producers] {
         for (group, spec) in (0..).zip(&scenario.groups) {
-            let (count, first_unit) = match side {
-                Side::Producers => (spec.producers, 0),
-                Side::Consumers => (spec.consumers, spec.producers),
+            let (count, first_unit, servers) = match side {
+                Side::Producers => (spec.producers, 0, scenario.servers_of_producers(spec)),
+                Side::Consumers => (spec.consumers, spec.producers, scenario.servers_of_consumers(spec)),
             };
             let ours: Vec<u32> = (0..count).filter(|number| share.has(first_unit + number)).collect();
             for numbers in ours.chunks(links) {
-                let server = numbers.first().map_or(0, |&number| number as usize / links % servers);
+                let turn = numbers.first().map_or(0, |&number| number as usize / links % servers.len().max(1));
+                let url = servers.get(turn);
+                let server = every.iter().position(|other| url.is_some_and(|url| url == other)).unwrap_or_default();
                 planned.push(Planned { group, side, numbers: numbers.to_vec(), server });
             }
         }
@@ -75,5 +77,20 @@ mod tests {
                 assert!(numbers.iter().copied().eq(0..count), "{group} {side:?} {numbers:?}");
             }
         }
+    }
+
+    #[test]
+    fn producers_and_consumers_of_a_group_connect_to_their_own_servers() {
+        let at = |urls: &[&str]| urls.iter().map(|url| (*url).to_owned()).collect::<Vec<_>>();
+        let through =
+            Group { producers: 2, consumers: 3, consumers_at: at(&["amqp://b", "amqp://c"]), ..Group::default() };
+        let scenario = Scenario { servers: at(&["amqp://a"]), groups: vec![through], ..Scenario::default() };
+        let planned = plan(&scenario, Share { worker: 0, workers: 1 });
+        let every = scenario.every_server();
+        let servers: Vec<(Side, &str)> = planned.iter().map(|planned| (planned.side, every[planned.server])).collect();
+        let (consumers, producers) = servers.split_at(3);
+        let consumer = |url| (Side::Consumers, url);
+        assert_eq!(consumers, [consumer("amqp://b"), consumer("amqp://c"), consumer("amqp://b")]);
+        assert_eq!(producers, [(Side::Producers, "amqp://a"); 2]);
     }
 }

@@ -384,7 +384,7 @@ impl Producer {
         shared.heard_ns = shared.now_ns;
         match outcome {
             Some(DeliveryOutcome::Accepted) => self.accepted(times, shared),
-            Some(_) => self.refused(sequence, shared),
+            Some(_) => self.refused(sequence, outcome, shared),
             None => {
                 let seen = self.ledger.in_doubt.insert(sequence, &mut shared.budget);
                 shared.note(seen);
@@ -401,11 +401,11 @@ impl Producer {
         }
     }
 
-    fn refused(&mut self, sequence: u64, shared: &mut Shared) {
+    fn refused(&mut self, sequence: u64, outcome: Option<&DeliveryOutcome>, shared: &mut Shared) {
         let seen = self.ledger.refused.insert(sequence, &mut shared.budget);
         shared.note(seen);
         if let Some(tally) = shared.tallies.get_mut(self.group as usize) {
-            tally.counts.refused += 1;
+            tally.refuse(outcome);
         }
     }
 
@@ -425,7 +425,7 @@ impl Producer {
                 if is_accepted {
                     self.accepted(times, shared);
                 } else {
-                    self.refused(sequence, shared);
+                    self.refused(sequence, None, shared);
                 }
             }
         }

@@ -1,5 +1,6 @@
 //! What one group did since the last interval.
 
+use amqp_proto::DeliveryOutcome;
 use load_model::interval::Counts;
 use load_model::latency::{Latencies, Metric};
 
@@ -32,6 +33,18 @@ impl Tally {
         let (before, count) = std::mem::replace(last, (ns, 1));
         if count > 0 {
             self.latencies.record_n(metric, before, count);
+        }
+    }
+
+    /// Counts a message that came back; one of a transaction that failed has no outcome of its own.
+    pub fn refuse(&mut self, outcome: Option<&DeliveryOutcome>) {
+        let counts = &mut self.counts;
+        counts.refused += 1;
+        match outcome {
+            Some(DeliveryOutcome::Rejected(_)) => counts.returned.rejected += 1,
+            Some(DeliveryOutcome::Released) => counts.returned.released += 1,
+            Some(DeliveryOutcome::Modified(_)) => counts.returned.modified += 1,
+            Some(DeliveryOutcome::Accepted | DeliveryOutcome::Declared(_)) | None => {}
         }
     }
 

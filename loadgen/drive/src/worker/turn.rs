@@ -116,7 +116,8 @@ impl Worker {
         tell: flume::Sender<Told>,
     ) -> Result<Self, String> {
         let spec = &scenario.connection;
-        let servers = scenario.servers.iter().map(|url| Server::resolve(url, spec)).collect::<Result<Vec<_>, _>>()?;
+        let servers = scenario.every_server().into_iter().map(|url| Server::resolve(url, spec));
+        let servers = servers.collect::<Result<Vec<_>, _>>()?;
         let needs_tls = servers.iter().any(|server| server.is_tls);
         let tls = if needs_tls { Some(load_tls(spec)?) } else { None };
         let readiness = Waker::new().and_then(|waker| Readiness::new(&waker)).map_err(|error| error.to_string())?;

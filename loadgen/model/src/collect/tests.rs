@@ -6,7 +6,8 @@ use crate::units::Span;
 
 fn scenario(warm_up: WarmUp, seconds: f64) -> Scenario {
     let servers = vec!["amqp://user:pass@word@host:5672".to_owned(), "amqps://other".to_owned()];
-    let groups = vec![Group::default(), Group { name: "second".to_owned(), ..Group::default() }];
+    let consumers_at = vec!["amqp://user:secret@far".to_owned()];
+    let groups = vec![Group::default(), Group { name: "second".to_owned(), consumers_at, ..Group::default() }];
     let mut scenario = Scenario { servers, warm_up, duration: Span::seconds(seconds), groups, ..Scenario::default() };
     scenario.connection.password = "secret".to_owned();
     scenario
@@ -212,6 +213,7 @@ fn an_automatic_warm_up_ends_when_the_load_is_steady_or_after_a_minute() {
 fn credentials_do_not_come_into_results() {
     let result = Collector::new(&scenario(WarmUp::Auto, 1.0), 1).finish();
     assert_eq!(result.scenario.servers, ["amqp://host:5672", "amqps://other"]);
+    assert_eq!(result.scenario.groups[1].consumers_at, ["amqp://far"]);
     assert_eq!(result.scenario.connection.password, "");
 }
 

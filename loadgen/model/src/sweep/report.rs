@@ -73,12 +73,11 @@ pub(super) struct Found {
 }
 
 pub(super) fn result(spec: &SweepSpec, first: Option<&RunResult>, points: Vec<Point>, found: Found) -> SweepResult {
-    let scenario = first.map_or_else(|| spec.scenario.clone(), |run| of_all(spec, run));
     SweepResult {
         format: FORMAT,
         version: env!("CARGO_PKG_VERSION").to_owned(),
         started_ms: first.map_or(0, |run| run.started_ms),
-        scenario,
+        scenario: spec.scenario.without_credentials(),
         machine: first.map(|run| run.machine.clone()).unwrap_or_default(),
         server: first.map(|run| Server { usage: None, ..run.server.clone() }).unwrap_or_default(),
         server_cores: None,
@@ -90,15 +89,6 @@ pub(super) fn result(spec: &SweepSpec, first: Option<&RunResult>, points: Vec<Po
         knee: found.knee,
         power: found.power,
         ended: found.ended,
-    }
-}
-
-/// The scenario of the whole sweep: as it was given, with what a result takes out of it taken out.
-fn of_all(spec: &SweepSpec, run: &RunResult) -> Scenario {
-    Scenario {
-        servers: run.scenario.servers.clone(),
-        connection: run.scenario.connection.clone(),
-        ..spec.scenario.clone()
     }
 }
 

@@ -102,6 +102,7 @@ impl RunResult {
             ),
             Standing::CutOff => self.where_cut_off(),
             Standing::Unproven => "Not valid: there is no proof that nothing was lost".to_owned(),
+            Standing::NoCredit => "Not valid: nothing was sent, the server gave no credit".to_owned(),
             Standing::Nothing => "Not valid: too little was measured".to_owned(),
         }
     }

@@ -3,20 +3,23 @@
 //! 1. *Cut off*: the server went away, or the generator could not go on.
 //! 2. *Too short*: of less than a second rates are chance.
 //! 3. *No proof* of a server that was killed for one.
-//! 4. *Unsent messages*, of any group with a schedule: the load was not the one that was asked for. Either the generator was the limit, or
+//! 4. *Nothing sent* of a group: it never had credit, be it that nobody receives from its address behind a router, or that a broker is full.
+//! 5. *Unsent messages*, of any group with a schedule: the load was not the one that was asked for. Either the generator was the limit, or
 //!    the server held producers back: a producer that is held back for a share of the time sends at least what is due in the rest.
-//! 5. *A busy generator*: its busiest thread had nothing to do for less than a twentieth of the time, and the load is a closed loop
+//! 6. *A busy generator*: its busiest thread had nothing to do for less than a twentieth of the time, and the load is a closed loop
 //!    (whose rate is then the generator's) or an open one that fell behind.
-//! 6. *Lateness*: latencies count from when a message was due, so that a late generator makes the server look slow, never fast. A
+//! 7. *Lateness*: latencies count from when a message was due, so that a late generator makes the server look slow, never fast. A
 //!    p99 of lateness up to 1 ms or a tenth of the load's own p99 is taken: beyond it the tail is the generator's.
 
-use super::words::{counted, percent, rate, time};
+use super::words::{counted, percent, rate, seconds, time};
 use super::{BEHIND, Judged, LAG_SHARE, LAG_US};
 use crate::result::{CutOff, Side, Standing};
 use crate::scenario::Arrivals;
 
 /// Share of the time in which the busiest thread works, above which it may be the limit.
 const BUSY: f64 = 0.95;
+/// Share of the time in which a producer is held back that has no credit at all: it takes a moment until something is due.
+const HELD: f64 = 0.5;
 /// Measured seconds at least.
 const MEASURED_S_MIN: f64 = 1.0;
 
@@ -33,7 +36,7 @@ impl Judged<'_> {
                 let busy = self.busy();
                 let generator = busy.into_iter().chain(self.unsent(Standing::AtLeast));
                 let server = self.unsent(Standing::Taken).into_iter().chain(self.lateness());
-                reasons.extend(self.unproven().into_iter().chain(generator).chain(server));
+                reasons.extend(self.unproven().into_iter().chain(self.without_credit()).chain(generator).chain(server));
             }
         }
         reasons
@@ -88,6 +91,39 @@ impl Judged<'_> {
         })
     }
 
+    /// Whether groups sent nothing at all since the server let them not.
+    fn without_credit(&self) -> Vec<Reason> {
+        let run = self.run;
+        let standing = if run.total.counts.sent == 0 { Standing::NoCredit } else { Standing::Taken };
+        let groups = run.scenario.groups.iter().enumerate();
+        let groups = groups.filter(|(place, _)| self.has_no_credit(*place));
+        let reasons = groups.map(|(_, group)| {
+            let advice = if group.consumers == 0 {
+                "A router gives credit only while somebody receives from the address, and this group has no consumers (--consumers)"
+            } else {
+                "A router gives credit only while it knows of a consumer that takes what it gets: see that consumers are at this server, or at one of its network \
+                 (--consumers-at), and let time pass until it knows (--warm-up)"
+            };
+            let what = format!(
+                "Nothing was sent to {} (group {}) in {}: the server gave no credit, or no answer to what was under way. {advice}; a broker gives none while it is full.",
+                group.address, group.name, seconds(run.measured_s)
+            );
+            (standing, what)
+        });
+        reasons.collect()
+    }
+
+    /// Whether the group at a place of the scenario sent nothing since the server gave it no credit.
+    fn has_no_credit(&self, place: usize) -> bool {
+        let run = self.run;
+        let Some((group, figures)) = run.scenario.groups.get(place).zip(run.groups.get(place)) else { return false };
+        let is_held = group.arrivals == Arrivals::Closed || figures.counts.due > 0 && run.held_back_of(place) > HELD;
+        // Of a count all may have been sent before; and who was not connected had no credit, but for another reason.
+        let is_other =
+            run.scenario.count > 0 || self.is_killed || run.timeline.iter().any(|second| second.counts.broken > 0);
+        group.producers > 0 && figures.counts.sent == 0 && is_held && !is_other
+    }
+
     /// Whether messages stayed unsent: because of the generator, or of the server.
     fn unsent(&self, standing: Standing) -> Option<Reason> {
         let run = self.run;
@@ -100,7 +136,7 @@ impl Judged<'_> {
             // What kills do to a load is meant.
             let is_of_server = share <= 2.0 * held;
             let wanted = if is_of_server { Standing::Taken } else { Standing::AtLeast };
-            if share <= BEHIND || wanted != standing || is_of_server && self.is_killed {
+            if share <= BEHIND || wanted != standing || is_of_server && self.is_killed || self.has_no_credit(place) {
                 return None;
             }
             let per_second = |count: u64| rate(count as f64 / run.measured_s);

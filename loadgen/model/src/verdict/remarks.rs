@@ -2,6 +2,7 @@
 
 use super::words::{counted, percent, rate, time};
 use super::{BEHIND, Judged, LAG_SHARE, LAG_US, cores, of_metric};
+use crate::interval::{Counts, Returned};
 use crate::latency::Metric;
 use crate::result::{Steadiness, Verdict};
 use crate::scenario::Arrivals;
@@ -70,7 +71,7 @@ impl Judged<'_> {
     pub(super) fn load(&self, remarks: &mut Vec<String>) {
         let run = self.run;
         let counts = &run.total.counts;
-        if self.has_backlog() {
+        if self.has_backlog() && counts.sent > 0 {
             let held = if run.held_back() > BEHIND {
                 format!(" (producers were held back for {} of the time)", percent(run.held_back()))
             } else {
@@ -85,8 +86,10 @@ impl Judged<'_> {
         if self.is_closed && counts.sent > 0 {
             remarks.push("This is a closed loop: whoever waits for the server sends less, so that its latencies hide what a stall does to others. Give a --rate to see that.".to_owned());
         }
+        if counts.refused > 0 {
+            remarks.push(refused(counts));
+        }
         for (count, noun, what) in [
-            (counts.refused, "message", "rejected, released or modified by the server."),
             (counts.failed, "delivery", "failed, as was asked: consumers gave them back."),
             (counts.transactions.rolled_back, "transaction", "failed."),
             (counts.broken, "connection", "broke."),
@@ -212,4 +215,19 @@ impl Judged<'_> {
             ));
         }
     }
+}
+
+/// How messages came back, in a sentence.
+fn refused(counts: &Counts) -> String {
+    let Returned { rejected, released, modified } = counts.returned;
+    let others = counts.refused.saturating_sub(rejected + released + modified);
+    let parts = [
+        (rejected, "rejected (invalid, says who was to take them)"),
+        (released, "released (nobody took them: behind a router, their receiver went away or none was there)"),
+        (modified, "modified (they failed: behind a router, who had them was lost)"),
+        (others, "without an outcome of their own (of transactions that failed)"),
+    ];
+    let parts = parts.into_iter().filter(|(count, _)| *count > 0);
+    let parts: Vec<String> = parts.map(|(count, how)| format!("{} {how}", crate::number::count(count))).collect();
+    format!("{} refused by the server: {}.", counted(counts.refused, "message"), parts.join(", "))
 }

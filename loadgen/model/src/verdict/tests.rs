@@ -1,4 +1,5 @@
 use super::*;
+use crate::interval::Returned;
 use crate::result::{CutOff, Floor, Outage, Side, Standing, Steadiness};
 use crate::sample::Sample;
 
@@ -58,6 +59,54 @@ fn a_rate_that_was_not_offered_is_not_valid_whoever_was_the_limit() {
     assert!(told(&run.verdict.reasons, "the generator was the limit"), "{:?}", run.verdict);
     assert!(told(&run.verdict.reasons, "`heddle run --cores 0` and `heddle load run --cores 1`"), "{:?}", run.verdict);
     assert!(!run.verdict.is_of_server() && run.headline().contains("does at least"), "{}", run.headline());
+}
+
+#[test]
+fn a_group_that_never_had_credit_is_told_with_who_gives_none_and_why() {
+    let nothing_sent = |run: &mut RunResult| {
+        for figures in run.groups.iter_mut().chain([&mut run.total]) {
+            (figures.counts.sent, figures.counts.received, figures.counts.accepted) = (0, 0, 0);
+            figures.counts.blocked_ns = 9_900_000_000;
+        }
+    };
+    for (arrivals, consumers, advice) in [
+        (Arrivals::Constant, 0, "(--consumers)"),
+        (Arrivals::Closed, 0, "(--consumers)"),
+        (Arrivals::Closed, 1, "--consumers-at"),
+    ] {
+        let run = judged(|run| {
+            nothing_sent(run);
+            (run.scenario.groups[0].arrivals, run.scenario.groups[0].consumers) = (arrivals, consumers);
+            if arrivals == Arrivals::Closed {
+                (run.groups[0].counts.due, run.total.counts.due) = (0, 0);
+            }
+        });
+        assert_eq!((run.verdict.valid, run.verdict.standing), (false, Standing::NoCredit), "{:?}", run.verdict);
+        assert_eq!(run.headline(), "Not valid: nothing was sent, the server gave no credit");
+        let [reason] = run.verdict.reasons.as_slice() else { panic!("{:?}", run.verdict) };
+        assert!(reason.starts_with("Nothing was sent to load (group main) in 10 s: "), "{reason}");
+        assert!(reason.contains(advice) && !told(&run.verdict.remarks, "overloaded"), "{:?}", run.verdict);
+    }
+    // Beside one that sends it makes the run invalid, too.
+    let beside = judged(|run| {
+        let (mut starved, mut figures) = (run.scenario.groups[0].clone(), run.groups[0].clone());
+        (starved.name, starved.arrivals) = ("starved".to_owned(), Arrivals::Closed);
+        (figures.counts.due, figures.counts.sent, figures.counts.received) = (0, 0, 0);
+        run.scenario.groups.push(starved);
+        run.groups.push(figures);
+    });
+    assert_eq!((beside.verdict.valid, beside.verdict.standing), (false, Standing::Taken));
+    assert!(told(&beside.verdict.reasons, "(group starved)"), "{:?}", beside.verdict);
+    // A connection that broke is another reason, and of a count all may have been sent before.
+    for change in
+        [|run: &mut RunResult| run.timeline[3].counts.broken = 1, |run: &mut RunResult| run.scenario.count = 9]
+    {
+        let run = judged(|run| {
+            nothing_sent(run);
+            change(run);
+        });
+        assert_eq!(run.verdict.standing, Standing::Taken, "{:?}", run.verdict);
+    }
 }
 
 #[test]
@@ -230,13 +279,23 @@ fn what_helps_to_read_a_run_is_remarked() {
         run.floor = Some(Floor { latencies, ..Floor::default() });
         run.steadiness = Steadiness::NotReached;
         run.machine.governor = "powersave".to_owned();
-        run.total.counts.refused = 4;
+        run.total.counts.refused = 9;
+        run.total.counts.returned = Returned { rejected: 1, released: 4, modified: 2 };
         for (at, second) in run.timeline.iter_mut().enumerate() {
             second.counts.received = 10_000 - 300 * at as u64;
             second.counts.accepted = 0;
         }
     });
-    for what in ["not the server", "not steady when", "`powersave`", "4 messages rejected", "The rate fell by"] {
+    for what in [
+        "not the server",
+        "not steady when",
+        "`powersave`",
+        "9 messages refused by the server: 1 rejected (",
+        ", 4 released (",
+        ", 2 modified (",
+        ", 2 without an outcome of their own",
+        "The rate fell by",
+    ] {
         assert!(told(&run.verdict.remarks, what), "{what}: {:?}", run.verdict.remarks);
     }
     assert!(told(
