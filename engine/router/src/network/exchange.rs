@@ -77,6 +77,11 @@ impl Exchange {
         (self.is_wanted, self.asked_ns) = (true, None);
     }
 
+    /// What came last was not taken: all of it is asked for, no sooner than it would be anyway.
+    pub fn miss(&mut self) {
+        (self.known, self.is_wanted) = (None, true);
+    }
+
     /// If its router is to be asked now: the number that is known.
     pub fn poll_question(&mut self, now_ns: u64) -> Option<u64> {
         let is_due = self.asked_ns.is_none_or(|asked| now_ns >= asked + RETRY_NS);
