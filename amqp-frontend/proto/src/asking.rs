@@ -51,7 +51,7 @@ impl Connection {
         };
         session.poll_settlements(max_frame, out);
         session.phase = session::Phase::Ending;
-        session.handles.clear();
+        self.remove_links(id.0);
         put_end(out, max_frame, id.0, error, |error| Performative::End(End { error }));
     }
 
@@ -70,7 +70,7 @@ impl Connection {
         self.generation = self.generation.wrapping_add(1);
         let generation = self.generation;
         let (taken_max, max_frame) = (self.config.max_message_size, self.remote.max_frame);
-        let session = self.session(id.0).filter(|session| session.phase == session::Phase::Mapped)?;
+        self.session(id.0).filter(|session| session.phase == session::Phase::Mapped)?;
         let mut link = Endpoint::new(&attach.name, attach.role, endpoint::Phase::Attaching, generation);
         link.modes = Modes { sender: attach.snd_settle_mode, receiver: attach.rcv_settle_mode };
         link.delivery_count = attach.initial_delivery_count.unwrap_or(0);
@@ -79,10 +79,10 @@ impl Connection {
             link.max_message_size = attach.max_message_size.unwrap_or(taken_max).min(taken_max);
             attach.max_message_size = Some(link.max_message_size);
         }
-        let handle = session.handles.add(link)?;
+        let handle = self.add_link(id.0, link)?;
         attach.handle = handle;
         if !put(out, max_frame, id.0, &Performative::Attach(Box::new(attach))) {
-            session.remove(handle);
+            self.remove_link(id.0, handle);
             return None;
         }
         Some(LinkId { session: id.0, generation, handle })
@@ -90,8 +90,10 @@ impl Connection {
 
     /// The peer's answer to `attach`, if it is one.
     pub(crate) fn handle_attached(&mut self, local: u16, role: Role, attach: &Attach) -> Option<LinkId> {
+        let is_it = |id: LinkId, link: &Endpoint| id.session == local && link.phase != endpoint::Phase::Detaching;
+        let (id, _) = self.links_named(&attach.name, role).find(|(id, link)| is_it(*id, link))?;
+        let handle = id.handle;
         let session = self.session(local)?;
-        let handle = session.handles.find(&attach.name, role)?;
         let link = session.link(handle).filter(|link| link.phase == endpoint::Phase::Attaching)?;
         link.attached();
         link.modes = Modes { sender: attach.snd_settle_mode, receiver: attach.rcv_settle_mode };

@@ -39,7 +39,7 @@ impl Connection {
             return Err(Fault::Session(Box::new(AmqpError::new(Condition::HandleInUse, text))));
         }
         let role = attach.role.other();
-        if session.handles.bind_given_up(&attach, role) {
+        if self.bind_given_up(local, &attach, role) {
             return Ok(None);
         }
         if let Some(id) = self.handle_attached(local, role, &attach) {
@@ -65,7 +65,6 @@ impl Connection {
         self.generation = self.generation.wrapping_add(1);
         let generation = self.generation;
         let stolen = if attach.fault.is_none() { self.steal(&attach.name, role, out) } else { None };
-        let Some(session) = self.session(local) else { return Ok(None) };
         let mut link = Endpoint::new(&attach.name, role, endpoint::Phase::Asked, generation);
         link.modes = Modes { sender: attach.snd_settle_mode, receiver: attach.rcv_settle_mode };
         match role {
@@ -75,11 +74,11 @@ impl Connection {
             }
             Role::Sender => link.max_message_size = attach.max_message_size.unwrap_or(u64::MAX),
         }
-        let Some(handle) = session.handles.add(link) else {
+        let Some(handle) = self.add_link(local, link) else {
             let text = "the peer's handle-max leaves no handle to answer with";
             return Err(Fault::Session(Box::new(AmqpError::new(Condition::NotAllowed, text))));
         };
-        session.handles.bind(handle, attach.handle);
+        self.session(local).into_iter().for_each(|session| session.handles.bind(handle, attach.handle));
         let id = LinkId { session: local, generation, handle };
         if let Some(fault) = attach.fault {
             // What a peer says of one link is at most the end of that.
@@ -96,20 +95,25 @@ impl Connection {
         }
     }
 
+    /// Whether an attach answers one of ours whose link was given up meanwhile: it is bound then, for the detach that follows.
+    fn bind_given_up(&mut self, local: u16, attach: &Attach, role: Role) -> bool {
+        let is_given_up = |id: LinkId, link: &Endpoint| id.session == local && link.phase == endpoint::Phase::Detaching;
+        let given_up = self.links_named(&attach.name, role).find(|(id, link)| is_given_up(*id, link));
+        let Some(handle) = given_up.map(|(id, _)| id.handle) else { return false };
+        self.forget_name(local, handle);
+        self.session(local).into_iter().for_each(|session| session.handles.bind(handle, attach.handle));
+        true
+    }
+
     /// Whether the host has not answered the attach of a link of that name.
     fn is_asked(&self, name: &str, role: Role) -> bool {
-        let mut links = self.sessions.iter().flatten().flat_map(|session| session.handles.iter());
-        links.any(|(_, link)| link.phase == endpoint::Phase::Asked && link.role == role && *link.name == *name)
+        self.links_named(name, role).any(|(_, link)| link.phase == endpoint::Phase::Asked)
     }
 
     /// Detaches a link of ours whose name the peer attaches anew on this connection (part 2.6.1).
     fn steal(&mut self, name: &str, role: Role, out: &mut Out) -> Option<(LinkId, Box<AmqpError>)> {
-        let mut sessions = self.sessions.iter().flatten();
-        let old = sessions.find_map(|session| {
-            let handle = session.handles.find(name, role)?;
-            let generation = session.handles.get(handle)?.generation;
-            Some(LinkId { session: session.id.0, generation, handle })
-        })?;
+        let is_there = |link: &Endpoint| link.phase != endpoint::Phase::Detaching;
+        let (old, _) = self.links_named(name, role).find(|(_, link)| is_there(link))?;
         let error = AmqpError::new(Condition::LinkStolen, format!("the link {name:?} was attached again"));
         self.detach(old, Closing::Closed, Some(error.clone()), out);
         Some((old, Box::new(error)))
@@ -194,7 +198,7 @@ impl Connection {
         }
         let id = LinkId { session: local, generation: link.generation, handle };
         let answered = link.phase == endpoint::Phase::Detaching;
-        session.remove(handle);
+        self.remove_link(local, handle);
         if answered {
             return Ok(None);
         }

@@ -22,6 +22,7 @@ use crate::fitting::put_end;
 use crate::input::Input;
 use crate::limits::{CLOSE_TIMEOUT_NS, Config, OUT_SOFT_MAX};
 use crate::login::{Handshake, Login};
+use crate::names::Names;
 use crate::out::Out;
 use crate::sasl::RefusedLogin;
 use crate::session::{Phase as SessionPhase, Session};
@@ -89,6 +90,7 @@ pub struct Connection {
     pub(crate) phase: Phase,
     pub(crate) login: Login,
     pub(crate) sessions: Vec<Option<Box<Session>>>,
+    pub(crate) names: Names,
     /// Session's local channel plus one, by remote channel.
     pub(crate) by_remote: Vec<u16>,
     pub(crate) generation: u16,
@@ -113,6 +115,7 @@ impl Connection {
             phase: Phase::Start,
             login: Login::default(),
             sessions: Vec::new(),
+            names: Names::default(),
             by_remote: Vec::new(),
             generation: 0,
             named: None,
@@ -206,6 +209,7 @@ impl Connection {
             self.write_open(self.config.server_open(), out);
         }
         self.sessions.clear();
+        self.names.clear();
         self.pending.clear();
         self.awaits = false;
         self.named = None;
@@ -227,6 +231,7 @@ impl Connection {
         let open = self.sessions.iter_mut().flatten().filter(|session| session.phase == SessionPhase::Mapped);
         open.for_each(|session| session.poll_settlements(max_frame, out));
         self.sessions.clear();
+        self.names.clear();
         self.pending.clear();
         self.awaits = false;
         self.named = None;
@@ -242,6 +247,7 @@ impl Connection {
     /// Answers the peer's close.
     pub(crate) fn closed_by_peer<'a>(&mut self, close: Close, out: &mut Out) -> Event<'a> {
         self.sessions.clear();
+        self.names.clear();
         self.phase = Phase::Closed;
         encode_frame(out.buffer(), 0, &Performative::Close(Close::default()));
         Event::Closed(close.error.map(Box::new))
@@ -313,5 +319,6 @@ impl Connection {
         for session in self.sessions.iter().flatten() {
             session.check();
         }
+        self.names.check(&self.sessions);
     }
 }

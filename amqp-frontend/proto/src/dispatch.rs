@@ -88,7 +88,7 @@ impl Connection {
                 let max_frame = self.remote.max_frame;
                 let session = self.session(id)?;
                 session.phase = session::Phase::Ending;
-                session.handles.clear();
+                self.remove_links(id);
                 let end = |error| Performative::End(End { error });
                 put_end(out, max_frame, id, Some((*error).clone()), end);
                 Some(Event::Ended(SessionId(id), Some(error)))
@@ -158,6 +158,7 @@ impl Connection {
         if self.session(local).is_some_and(|session| session.has_asked()) {
             return self.wait();
         }
+        self.remove_links(local);
         let session = self.sessions.get_mut(usize::from(local)).and_then(Option::take)?;
         if let Some(slot) = self.by_remote.get_mut(usize::from(channel)) {
             *slot = 0;
@@ -340,8 +341,13 @@ impl Connection {
     /// Detaches a link from our side.
     pub fn detach(&mut self, id: LinkId, closing: Closing, error: Option<AmqpError>, out: &mut Out) {
         let max_frame = self.remote.max_frame;
+        let link = self.session(id.session).and_then(|session| session.link_by_id(id));
+        let Some(link) = link.filter(|link| link.phase != endpoint::Phase::Detaching) else { return };
+        if link.remote_handle.is_some() {
+            self.forget_name(id.session, id.handle);
+        }
         let Some(session) = self.session(id.session) else { return };
-        let Some(link) = session.link_by_id(id).filter(|link| link.phase != endpoint::Phase::Detaching) else { return };
+        let Some(link) = session.link_by_id(id) else { return };
         link.phase = endpoint::Phase::Detaching;
         link.partial = None;
         // Of a link that is detached nothing more can be said.

@@ -151,6 +151,11 @@ impl Endpoint {
         self.sending.backlog.is_empty() || (self.credit == 0 && self.sending.under.is_none())
     }
 
+    /// Whether its name leads to it: it is there, or was given up before the peer's attach came.
+    pub fn has_name(&self) -> bool {
+        self.phase != Phase::Detaching || self.remote_handle.is_none()
+    }
+
     /// Takes a sender's flow on a link that we drain; gives whether all credit is used up (part 2.6.7).
     pub fn take_drained(&mut self, delivery_count: Option<u32>) -> bool {
         let used = delivery_count.map(|count| count.wrapping_sub(self.delivery_count));

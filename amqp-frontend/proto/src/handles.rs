@@ -3,9 +3,7 @@
 //! Guarantees: an endpoint has the lowest handle that was free, and none that the peer does not take; the handles of both ends name each
 //! other as long as an endpoint has both.
 
-use amqp_codec::performative::{Attach, Role};
-
-use crate::endpoint::{Endpoint, Phase};
+use crate::endpoint::Endpoint;
 use crate::event::LinkId;
 
 /// The link endpoints of one session.
@@ -16,11 +14,13 @@ pub(crate) struct Handles {
     by_remote: Vec<u32>,
     /// Highest handle that the peer takes.
     pub remote_max: u32,
+    /// Each handle below is used.
+    free_from: u32,
 }
 
 impl Default for Handles {
     fn default() -> Self {
-        Self { endpoints: Vec::new(), by_remote: Vec::new(), remote_max: u32::MAX }
+        Self { endpoints: Vec::new(), by_remote: Vec::new(), remote_max: u32::MAX, free_from: 0 }
     }
 }
 
@@ -54,20 +54,13 @@ impl Handles {
         (0..).zip(&self.endpoints).filter_map(|(handle, link)| Some((handle, link.as_deref()?)))
     }
 
-    /// Finds a link by its name; the two directions have names of their own.
-    pub fn find(&self, name: &str, role: Role) -> Option<u32> {
-        self.position(|link| link.role == role && *link.name == *name && link.phase != Phase::Detaching)
-    }
-
-    fn position(&self, is_it: impl Fn(&Endpoint) -> bool) -> Option<u32> {
-        let found = self.endpoints.iter().position(|link| link.as_deref().is_some_and(&is_it))?;
-        u32::try_from(found).ok()
-    }
-
     /// Adds an endpoint at the lowest free handle; `None` when the peer takes no handle as high as that.
     pub fn add(&mut self, link: Endpoint) -> Option<u32> {
-        let place = self.endpoints.iter().position(Option::is_none).unwrap_or(self.endpoints.len());
+        let (from, len) = (self.free_from as usize, self.endpoints.len());
+        let free = self.endpoints.iter().skip(from).position(Option::is_none);
+        let place = free.map_or(len, |free| from + free);
         let handle = u32::try_from(place).ok().filter(|&handle| handle <= self.remote_max)?;
+        self.free_from = handle + 1;
         if place == self.endpoints.len() {
             self.endpoints.push(None);
         }
@@ -75,15 +68,6 @@ impl Handles {
             *slot = Some(Box::new(link));
         }
         Some(handle)
-    }
-
-    /// Whether an attach answers one of ours whose link was given up meanwhile: it is bound then, for the detach that follows.
-    pub fn bind_given_up(&mut self, attach: &Attach, role: Role) -> bool {
-        let given_up = |link: &Endpoint| link.phase == Phase::Detaching && link.remote_handle.is_none();
-        let found = self.position(|link| given_up(link) && link.role == role && *link.name == *attach.name);
-        let Some(handle) = found else { return false };
-        self.bind(handle, attach.handle);
-        true
     }
 
     /// Notes the peer's handle of a link.
@@ -102,6 +86,7 @@ impl Handles {
     /// Forgets an endpoint; gives whether there was one.
     pub fn remove(&mut self, handle: u32) -> bool {
         let Some(link) = self.endpoints.get_mut(handle as usize).and_then(Option::take) else { return false };
+        self.free_from = self.free_from.min(handle);
         if let Some(place) = link.remote_handle.and_then(|remote| self.by_remote.get_mut(remote as usize)) {
             *place = 0;
         }
@@ -111,10 +96,17 @@ impl Handles {
     /// Forgets all of them, and that they were attached: the session ends.
     pub fn clear(&mut self) {
         self.endpoints.clear();
+        self.free_from = 0;
     }
 
     /// Asserts what must hold between any two inputs.
     pub fn check(&self) {
+        let free_from = self.free_from as usize;
+        assert!(
+            self.endpoints.iter().take(free_from).all(Option::is_some),
+            "handles below the first that is free are used"
+        );
+        assert!(free_from <= self.endpoints.len(), "that one is the next at most");
         for (handle, link) in self.iter() {
             if let Some(remote) = link.remote_handle {
                 assert_eq!(self.local(remote), Some(handle), "handles name each other");

@@ -17,6 +17,7 @@ mod handshake;
 mod input;
 mod limits;
 mod login;
+mod names;
 mod out;
 mod passing_on;
 mod sasl;

@@ -13,6 +13,9 @@ pub const FRAME_BYTES_BEFORE_OPEN: u32 = 4096;
 pub const UNSETTLED_OUT_MAX: usize = 1 << 18;
 /// Octets of a transaction's identifier; longer: the session ends. The specification has no bound; Artemis has 36 (a UUID as text).
 pub const TRANSACTION_ID_BYTES_MAX: usize = 64;
+/// Links of a connection that are looked through for a name, one by one: most connections have fewer, and no memory for more. Beyond that
+/// there is an index by name, 25 octets a link.
+pub const LINKS_WALKED_MAX: u32 = 8;
 /// SASL exchanges of one connection; more: the connection ends.
 pub const SASL_FRAMES_MAX: u8 = 8;
 /// How long a closed connection waits for the peer's close, nanoseconds.

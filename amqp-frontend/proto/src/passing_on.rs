@@ -7,6 +7,7 @@
 use amqp_codec::performative::Role;
 
 use crate::connection::Connection;
+use crate::endpoint::Phase;
 use crate::event::{LinkId, SessionId};
 use crate::flag::Drain;
 
@@ -38,7 +39,7 @@ impl Connection {
 
     /// Whether there is a link of that name at which our end is this one, whatever its session.
     pub fn has_link(&self, name: &str, role: Role) -> bool {
-        self.sessions.iter().flatten().any(|session| session.handles.find(name, role).is_some())
+        self.links_named(name, role).any(|(_, link)| link.phase != Phase::Detaching)
     }
 
     /// Octets that wait on a link of ours. Looks at all that waits.

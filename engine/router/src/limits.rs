@@ -21,6 +21,14 @@ pub const ROUTER_ADDRESSES_MAX: usize = 1 << 20;
 /// counted: messages to it have no path here.
 pub const ADDRESSES_MAX: usize = 1 << 21;
 
+/// Addresses of what came over one link that wait to be taken into the table: two of the longest lists. What is beyond is not taken, and its
+/// router is asked for all that it has, once a second.
+pub const LEARNING_MAX: usize = 2 * ROUTER_ADDRESSES_MAX;
+
+/// Addresses of one router that are taken before it is another one's turn: so few that a short change of the last of `ROUTERS_MAX` waits some
+/// hundredths of a second for long lists of all others.
+pub const LEARNING_SHARE: usize = 256;
+
 /// Link routes that a node learns of from all other routers: more than brokers behind a network have queues with routes of their own. Each
 /// change makes the tree anew that links find them by, in some milliseconds at most. A further one is passed over and counted.
 pub const LINK_ROUTES_MAX: usize = 4096;

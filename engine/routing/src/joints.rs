@@ -37,23 +37,20 @@ pub(crate) struct Neighbour {
     /// Messages that the neighbour takes still, and what waits for that.
     pub credit: u32,
     pub waiting: VecDeque<Message>,
-    /// Octets of each message that it said and the registry has not heard yet, in their order.
-    pub unheard: VecDeque<usize>,
-    /// Their sum.
+    /// Octets of what it said and the registry has not heard yet.
     pub unheard_octets: usize,
 }
 
 impl Neighbour {
     /// It said a message of so many octets; gives whether that is not more than may wait to be heard.
     pub fn note_said(&mut self, octets: usize) -> bool {
-        self.unheard.push_back(octets);
         self.unheard_octets += octets;
         self.unheard_octets <= UNHEARD_OCTETS_MAX
     }
 
-    /// The first of them was heard.
-    pub fn note_heard(&mut self) {
-        self.unheard_octets -= self.unheard.pop_front().unwrap_or_default();
+    /// One of them of so many octets was heard.
+    pub fn note_heard(&mut self, octets: usize) {
+        self.unheard_octets -= octets;
     }
 }
 
@@ -102,7 +99,6 @@ impl Neighbours {
                 is_told: false,
                 credit: 0,
                 waiting: VecDeque::new(),
-                unheard: VecDeque::new(),
                 unheard_octets: 0,
             }
         })

@@ -23,6 +23,10 @@ pub const LOOKS_MAX: usize = 2048;
 /// a million of them comes, none is named, and each sender's address is looked up in its turn.
 pub const CHANGED_MAX: usize = 4096;
 
+/// Addresses of other routers that one table takes in: some milliseconds of work of the registry, 1.5 us each, and fewer than `CHANGED_MAX`. The
+/// rest of what neighbours said waits for the next tables.
+pub const LEARNED_MAX: usize = 2048;
+
 /// Connections to routers at the edge on one shard: as many as one site has devices with a router of their own. A further one gets no
 /// links.
 pub const EDGES_MAX: usize = 1 << 14;

@@ -202,9 +202,9 @@ impl Router {
                 }
                 self.say(connection);
             }
-            Order::Heard { .. } => {
+            Order::Heard { octets, .. } => {
                 let Some(neighbour) = self.neighbours.of_connection(connection) else { return };
-                neighbour.note_heard();
+                neighbour.note_heard(octets);
                 let place = neighbour.control_in;
                 if let Some(End::Joint(joint)) = place.and_then(|place| self.ends.get(place)) {
                     self.out.events.push_back((joint.link, Event::Credit { credit: 1 }));

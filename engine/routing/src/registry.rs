@@ -4,10 +4,13 @@
 //! Guarantees:
 //! 1. A consumer is told that it stands when every shard has a table that has it: whoever sends then reaches it.
 //! 2. What changes between two updates makes one table. The answers that an update leads to come behind it.
-//! 3. Rules hold for links that attach when `poll_ruled` has told so, on each shard; addresses that are there stay as they are. Routes of links
+//! 3. Of what neighbours say of addresses so much makes one table (`LEARNED_MAX`), the rest one of the next: what else comes does not wait for a
+//!    long list. A neighbour is told that it was heard when all that it said was taken. What is left when its connection is lost is not
+//!    taken, and asked for again on another way.
+//! 4. Rules hold for links that attach when `poll_ruled` has told so, on each shard; addresses that are there stay as they are. Routes of links
 //!    hold then as well, and containers that are there are reached by them.
 //!
-//! Its host gives it what comes, and calls `handle_time` at `deadline` at the latest; times are nanoseconds of a clock that does not go back.
+//! Its host gives it what comes, calls `handle_time` at `deadline` at the latest, and polls for an update after each of its turns; times are nanoseconds of a clock that does not go back.
 //!
 //! Not here: threads and inboxes (its host's), and what routers say to each other (`engine_router::network`).
 
@@ -19,11 +22,11 @@ use engine_message::Condition;
 use engine_router::RouterId;
 use engine_router::address::Key;
 use engine_router::network::{Action, LinkId, Network, Notice};
-use engine_router::table::{Addresses, Change, Consumer, ConsumerId, Rules, Table};
+use engine_router::table::{Addresses, Change, Consumer, ConsumerId, Rules, Source, Table};
 use engine_router::uplink::{self, Proxy, Uplink};
 
 use crate::containers::LinkRoute;
-use crate::limits::CHANGED_MAX;
+use crate::limits::{CHANGED_MAX, LEARNED_MAX};
 use crate::ruling::Ruling;
 
 /// What the registry is told, by shards but for `Ruled` and `LinkRouted`.
@@ -148,10 +151,12 @@ pub enum Order {
         /// The message as a whole.
         message: Bytes,
     },
-    /// To let the neighbour say one thing more: what it said was heard.
+    /// To let the neighbour say one thing more: what it said was heard, and done.
     Heard {
         /// Which.
         link: LinkId,
+        /// Octets of what it said.
+        octets: usize,
     },
     /// To close it.
     Close {
@@ -200,8 +205,10 @@ impl Order {
     /// The connection that it is about.
     #[must_use]
     pub fn link(&self) -> LinkId {
-        let (Self::Say { link, .. } | Self::Heard { link } | Self::Close { link, .. } | Self::Interior { link, .. }) =
-            self;
+        let (Self::Say { link, .. }
+        | Self::Heard { link, .. }
+        | Self::Close { link, .. }
+        | Self::Interior { link, .. }) = self;
         *link
     }
 }
@@ -213,6 +220,17 @@ pub enum Answer {
     Stands(ConsumerId),
     /// There is no room for its address.
     Refused(ConsumerId),
+}
+
+/// What there is of the host's turn.
+#[derive(Debug)]
+struct Turn {
+    /// When it is, as the host said last.
+    now_ns: u64,
+    /// Addresses of other routers that may still be taken before the next table.
+    room: usize,
+    /// The message that is being heard, unless what it says of addresses waits.
+    heard: Option<Source>,
 }
 
 /// The owner of the table.
@@ -232,6 +250,7 @@ pub struct Registry {
     ruling: Ruling,
     /// Consumers that wait to be told that they stand, by the version that has them first.
     coming: VecDeque<(u64, ConsumerId)>,
+    turn: Turn,
     answers: VecDeque<Answer>,
     orders: VecDeque<Order>,
     notices: VecDeque<Notice>,
@@ -251,6 +270,7 @@ impl Registry {
             has_new_routes: false,
             ruling: Ruling::default(),
             coming: VecDeque::new(),
+            turn: Turn { now_ns: 0, room: LEARNED_MAX, heard: None },
             answers: VecDeque::new(),
             orders: VecDeque::new(),
             notices: VecDeque::new(),
@@ -267,6 +287,7 @@ impl Registry {
 
     /// Takes what a shard tells.
     pub fn handle_note(&mut self, note: Note, now_ns: u64) {
+        self.turn.now_ns = now_ns;
         match note {
             Note::Came { key, consumer } => self.come(key, consumer, now_ns),
             Note::Went { key, consumer } => {
@@ -285,11 +306,15 @@ impl Registry {
                 }
             },
             Note::Parted { link } => {
-                self.network.iter_mut().for_each(|network| network.handle_link_lost(link, now_ns));
+                let missed = self.addresses.handle_link_lost(link);
+                if let Some(network) = &mut self.network {
+                    missed.into_iter().for_each(|router| network.handle_missed(router));
+                    network.handle_link_lost(link, now_ns);
+                }
             }
             Note::Said { link, message } => {
                 self.network.iter_mut().for_each(|network| network.handle_message(link, &message, now_ns));
-                self.orders.push_back(Order::Heard { link });
+                self.turn.heard = Some(Source { link, octets: message.len() });
             }
             Note::InteriorOpened { link } => self.uplink.iter_mut().for_each(|uplink| uplink.handle_opened(link)),
             Note::InteriorLost { link } => self.uplink.iter_mut().for_each(|uplink| uplink.handle_lost(link)),
@@ -328,14 +353,18 @@ impl Registry {
 
     /// Does what is due.
     pub fn handle_time(&mut self, now_ns: u64) {
+        self.turn.now_ns = now_ns;
         self.network.iter_mut().for_each(|network| network.handle_time(now_ns));
         self.uplink.iter_mut().for_each(|uplink| uplink.handle_time(now_ns));
         self.follow();
     }
 
-    /// When `handle_time` is due, if it is.
+    /// When `handle_time` is due, if it is: at once while something waits to be learned.
     #[must_use]
     pub fn deadline(&self) -> Option<u64> {
+        if self.addresses.is_learning() {
+            return Some(self.turn.now_ns);
+        }
         let uplink = self.uplink.as_ref().and_then(Uplink::deadline);
         self.network.as_ref().map(Network::deadline).into_iter().chain(uplink).min()
     }
@@ -371,9 +400,19 @@ impl Registry {
         }
     }
 
-    /// Does what the network wants done.
+    /// Does what follows from what came, as far as there is room for that before the next table.
     fn follow(&mut self) {
         self.follow_uplink();
+        self.follow_network();
+        if self.turn.room > 0 {
+            self.changed.extend(self.addresses.poll_learned(&mut self.turn.room));
+        }
+        let heard = self.turn.heard.take().into_iter().chain(std::iter::from_fn(|| self.addresses.poll_taken()));
+        self.orders.extend(heard.map(|Source { link, octets }| Order::Heard { link, octets }));
+    }
+
+    /// Does what the network wants done.
+    fn follow_network(&mut self) {
         let Some(network) = &mut self.network else { return };
         while let Some(action) = network.poll_action() {
             match action {
@@ -385,8 +424,13 @@ impl Registry {
                     self.addresses.set_routes(Arc::clone(network.routes()));
                     self.has_new_routes = true;
                 }
-                Action::Learned { router, changes } => self.changed.extend(self.addresses.learn(router, changes)),
-                Action::Forgotten { router } => self.changed.extend(self.addresses.forget(router)),
+                Action::Learned { router, changes } => {
+                    let source = self.turn.heard.take().expect("what is learned was said in the message that is heard");
+                    if !self.addresses.handle_said(router, changes, source) {
+                        network.handle_missed(router);
+                    }
+                }
+                Action::Forgotten { router } => self.addresses.handle_forgotten(router),
                 Action::Notice(notice) => self.notices.push_back(notice),
             }
         }
@@ -394,6 +438,7 @@ impl Registry {
 
     /// The table for all shards, if it is another one than before.
     pub fn poll_update(&mut self) -> Option<Update> {
+        self.turn.room = LEARNED_MAX;
         if !self.has_changed() {
             return None;
         }

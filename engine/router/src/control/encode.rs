@@ -17,6 +17,9 @@ const PROPERTIES: u8 = 0x73;
 const APPLICATION_PROPERTIES: u8 = 0x74;
 const AMQP_VALUE: u8 = 0x77;
 
+/// Octets before the body, of routers whose ids are not long.
+const FRONT_OCTETS: usize = 256;
+
 /// Where a control message goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Destination {
@@ -46,7 +49,30 @@ impl Control {
     /// The message, for a destination.
     #[must_use]
     pub fn encode(&self, to: &Destination) -> Bytes {
+        let mut out = self.encode_front(to, 0);
+        self.encode_body(&mut out);
+        out.into()
+    }
+
+    /// The same of a body that `encoded_body` gave of a message that says the same: what is in this one's lists is not looked at.
+    #[must_use]
+    pub fn encode_with(&self, to: &Destination, body: &[u8]) -> Bytes {
+        let mut out = self.encode_front(to, body.len());
+        out.extend_from_slice(body);
+        out.into()
+    }
+
+    /// What it says, which is the same for all destinations.
+    #[must_use]
+    pub fn encoded_body(&self) -> Bytes {
         let mut out = Vec::new();
+        self.encode_body(&mut out);
+        out.into()
+    }
+
+    /// What stands before the body, with room for that.
+    fn encode_front(&self, to: &Destination, body_octets: usize) -> Vec<u8> {
+        let mut out = Vec::with_capacity(FRONT_OCTETS + body_octets);
         let mut header = Compound::described(&mut out, HEADER);
         header.put(|out| encode::boolean(out, false));
         header.finish();
@@ -59,12 +85,11 @@ impl Control {
         let mut opcode = Compound::map(&mut out);
         opcode.put(|out| encode::string(out, "opcode")).put(|out| encode::string(out, self.body.opcode()));
         opcode.finish();
-        encode::descriptor(&mut out, AMQP_VALUE);
-        self.encode_body(&mut out);
-        out.into()
+        out
     }
 
     fn encode_body(&self, out: &mut Vec<u8>) {
+        encode::descriptor(out, AMQP_VALUE);
         let mut map = Compound::map(out);
         put(&mut map, "id", |out| encode::string(out, self.id.as_str()));
         put(&mut map, "pv", |out| long(out, VERSION));

@@ -33,7 +33,8 @@ pub struct Timers {
     pub gather_ns: u64,
     /// From one computation of paths to the next, at least: a flapping link costs ten a second at most.
     pub compute_ns: u64,
-    /// From one answer to a router to the next, at least: who asks without end gets one a second.
+    /// From one answer to a router to the next, at least: who asks without end gets one a second, and the same addresses each time after
+    /// twice the time, up to `advertise_ns`.
     pub answer_ns: u64,
 }
 

@@ -2,7 +2,7 @@
 //! is to be asked for, what is owed.
 //!
 //! Guarantees: a question is asked again until it is answered, no more often than `RETRY_NS`; a router that asks is answered no more
-//! often than the host says.
+//! often than the host says, and each time that it is told the same after twice the time.
 
 use super::config::SECOND_NS;
 
@@ -26,13 +26,32 @@ pub(super) struct Exchange {
     is_wanted: bool,
     asked_ns: Option<u64>,
     is_owed: bool,
-    answered_ns: Option<u64>,
+    answered: Option<Answered>,
+}
+
+/// What a router was told last.
+#[derive(Clone, Copy, Debug)]
+struct Answered {
+    at_ns: u64,
+    /// The number of what it was told.
+    sequence: u64,
+    /// How long it waits for the same.
+    wait_ns: u64,
+}
+
+/// How often a router that asks is answered, nanoseconds.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Pace {
+    /// From one answer to the next, at least.
+    pub at_least_ns: u64,
+    /// The same of one that was told the same again and again.
+    pub at_most_ns: u64,
 }
 
 impl Default for Exchange {
     /// Nothing is known, which is what everybody begins with, and is asked for.
     fn default() -> Self {
-        Self { known: Some(0), is_wanted: true, asked_ns: None, is_owed: false, answered_ns: None }
+        Self { known: Some(0), is_wanted: true, asked_ns: None, is_owed: false, answered: None }
     }
 }
 
@@ -75,6 +94,13 @@ impl Exchange {
     /// All of it is asked for, whatever is known: the way to the router is new.
     pub fn want(&mut self) {
         (self.is_wanted, self.asked_ns) = (true, None);
+        // What it was told before may be lost, and it is told sooner if it asks.
+        self.answered.iter_mut().for_each(|answered| answered.wait_ns = 0);
+    }
+
+    /// What came last was not taken: all of it is asked for, no sooner than it would be anyway.
+    pub fn miss(&mut self) {
+        (self.known, self.is_wanted) = (None, true);
     }
 
     /// If its router is to be asked now: the number that is known.
@@ -91,13 +117,54 @@ impl Exchange {
         self.is_owed = true;
     }
 
-    /// Whether its router is to be answered now.
-    pub fn poll_answer(&mut self, now_ns: u64, at_most_every_ns: u64) -> bool {
-        let is_due = self.answered_ns.is_none_or(|answered| now_ns >= answered + at_most_every_ns);
+    /// Whether its router is to be answered now, with what has this number.
+    pub fn poll_answer(&mut self, sequence: u64, now_ns: u64, pace: Pace) -> bool {
+        let same = self.answered.filter(|answered| answered.sequence == sequence);
+        let wait_ns = same.map_or(0, |answered| answered.wait_ns).max(pace.at_least_ns);
+        let is_due = self.answered.is_none_or(|answered| now_ns >= answered.at_ns + wait_ns);
         let is_answered = self.is_owed && is_due;
         if is_answered {
-            (self.is_owed, self.answered_ns) = (false, Some(now_ns));
+            let wait_ns = same.map_or(pace.at_least_ns, |_| (2 * wait_ns).min(pace.at_most_ns));
+            (self.is_owed, self.answered) = (false, Some(Answered { at_ns: now_ns, sequence, wait_ns }));
         }
         is_answered
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// When somebody who asks ten times a second is answered until then, with what has this number; tenths of a second.
+    fn answers(exchange: &mut Exchange, sequence: u64, tenths: std::ops::Range<u64>) -> Vec<u64> {
+        let pace = Pace { at_least_ns: SECOND_NS, at_most_ns: 30 * SECOND_NS };
+        let asks = |tenth: &u64| {
+            exchange.owe();
+            exchange.poll_answer(sequence, tenth * SECOND_NS / 10, pace)
+        };
+        tenths.filter(asks).collect()
+    }
+
+    #[test]
+    fn who_asks_for_the_same_without_end_is_answered_after_twice_the_time() {
+        let mut exchange = Exchange::default();
+        let told = answers(&mut exchange, 1, 0..1300);
+        assert_eq!(told, [0, 10, 30, 70, 150, 310, 610, 910, 1210], "and each thirty seconds in the end");
+        assert_eq!(answers(&mut exchange, 2, 1300..1320), [1300, 1310], "what is new is told at once");
+        assert_eq!(answers(&mut exchange, 2, 1320..1400), [1330, 1370]);
+        exchange.want();
+        assert_eq!(answers(&mut exchange, 2, 1400..1425), [1400, 1420], "and what may have been lost");
+    }
+
+    #[test]
+    fn an_answer_that_is_owed_is_given_when_its_time_comes() {
+        let pace = Pace { at_least_ns: SECOND_NS, at_most_ns: SECOND_NS };
+        let mut exchange = Exchange::default();
+        exchange.owe();
+        assert!(exchange.poll_answer(1, 5, pace));
+        exchange.owe();
+        assert!(!exchange.poll_answer(1, 6, pace));
+        assert!(exchange.poll_answer(1, 5 + SECOND_NS, pace), "it need not ask again");
+        assert!(!exchange.poll_answer(1, 5 + 2 * SECOND_NS, pace), "it is told once");
     }
 }

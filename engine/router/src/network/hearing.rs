@@ -27,6 +27,11 @@ impl Network {
         self.go_on(now_ns);
     }
 
+    /// What a router said of its addresses (`Action::Learned`) was not taken, or not all of it: it is asked for all that it has.
+    pub fn handle_missed(&mut self, router: RouterIndex) {
+        self.routers.get_mut(router).into_iter().for_each(|router| router.addresses.miss());
+    }
+
     /// Does what a message says.
     ///
     /// # Errors
@@ -114,8 +119,13 @@ impl Network {
         };
         let passed = |id: &str| index(id).and_then(|router| self.routes.neighbour(router));
         let passed: Vec<LinkId> = trace.iter().filter_map(passed).collect();
+        let links: Vec<LinkId> = links.into_iter().filter(|to| *to != link && !passed.contains(to)).collect();
+        if links.is_empty() {
+            // What is for this router alone, as a long list is, is not copied.
+            return;
+        }
         let Some(message) = envelope.hand_on(self.config.id.as_str()) else { return };
-        for to in links.into_iter().filter(|to| *to != link && !passed.contains(to)) {
+        for to in links {
             self.act(Action::Send { link: to, message: message.clone() });
         }
     }

@@ -19,13 +19,14 @@ use std::sync::Arc;
 use engine_message::Condition;
 
 use super::action::{Action, Notice};
-use super::config::Config;
+use super::config::{Config, Timers};
+use super::exchange::Pace;
 use super::links::{LinkId, Links};
 use super::own::Own;
 use super::routers::Routers;
 use super::routes::Routes;
 use crate::address::Key;
-use crate::control::{Body, Control, Destination};
+use crate::control::{Body, Changes, Control, Destination};
 use crate::limits::ROUTERS_MAX;
 use crate::router_id::RouterId;
 use crate::set::{RouterIndex, RouterSet};
@@ -241,6 +242,7 @@ impl Network {
             self.act(Action::Forgotten { router });
             self.note_change(now_ns);
         }
+        self.own.age(now_ns.saturating_sub(timers.advertise_ns));
         let seen = self.links.heard_since(now_ns.saturating_sub(timers.hello_age_ns));
         self.say(&Destination::Neighbours, Body::Hello { instance: Some(self.config.instance), seen });
     }
@@ -280,7 +282,10 @@ impl Network {
 
     /// Asks routers that are reached for what is not known, and answers those that asked.
     fn ask_and_answer(&mut self, now_ns: u64) {
-        let at_most_every_ns = self.config.timers.answer_ns;
+        let Timers { answer_ns: at_least_ns, advertise_ns, .. } = self.config.timers;
+        // Neighbours are told in some octets; what all addresses are may be a million times as much.
+        let pace = Pace { at_least_ns, at_most_ns: at_least_ns };
+        let pace_of_addresses = Pace { at_most_ns: advertise_ns.max(at_least_ns), ..pace };
         for index in self.routes.paths().reached().iter() {
             let Some(router) = self.routers.get_mut(index) else { continue };
             let to = Destination::Router(router.id.clone());
@@ -288,8 +293,8 @@ impl Network {
                 router.link_state.poll_question(now_ns).map(|_| Body::LinkStateRequest),
                 router.addresses.poll_question(now_ns).map(|known| Body::AddressRequest { known }),
             ];
-            let owes_link_state = router.link_state.poll_answer(now_ns, at_most_every_ns);
-            let owes_addresses = router.addresses.poll_answer(now_ns, at_most_every_ns);
+            let owes_link_state = router.link_state.poll_answer(self.own.link_state.sequence, now_ns, pace);
+            let owes_addresses = router.addresses.poll_answer(self.own.sequence(), now_ns, pace_of_addresses);
             asks.into_iter().flatten().for_each(|body| self.say(&to, body));
             if owes_link_state {
                 let (instance, state) = (Some(self.config.instance), self.own.link_state.clone());
@@ -298,24 +303,39 @@ impl Network {
             if owes_addresses {
                 // Changes first: what is told as a whole is what was told.
                 self.tell_changes();
-                let (sequence, changes) = (self.own.sequence(), self.own.all());
-                self.say(&to, Body::Addresses { sequence, changes });
+                self.say_all(&to, now_ns);
             }
         }
     }
 
+    /// Says all addresses.
+    fn say_all(&mut self, to: &Destination, now_ns: u64) {
+        let links = self.links_to(to);
+        if !links.is_empty() {
+            let id = self.config.id.clone();
+            let encoded = self.own.encoded_all(&id, now_ns);
+            let body = Body::Addresses { sequence: self.own.sequence(), changes: Changes::All(Vec::new()) };
+            let message = Control { id, body }.encode_with(to, &encoded);
+            links.into_iter().for_each(|link| self.act(Action::Send { link, message: message.clone() }));
+        }
+    }
+
     fn say(&mut self, to: &Destination, body: Body) {
-        let links = match to {
+        let links = self.links_to(to);
+        if !links.is_empty() {
+            let message = Control { id: self.config.id.clone(), body }.encode(to);
+            links.into_iter().for_each(|link| self.act(Action::Send { link, message: message.clone() }));
+        }
+    }
+
+    fn links_to(&self, to: &Destination) -> Vec<LinkId> {
+        match to {
             Destination::Neighbours => self.links.ids(),
             Destination::All => self.routes.links_to_all(RouterIndex::SELF),
             Destination::Router(id) => {
                 let index = self.routes.index(id.as_str());
                 index.and_then(|index| self.routes.link(index)).into_iter().collect()
             }
-        };
-        if !links.is_empty() {
-            let message = Control { id: self.config.id.clone(), body }.encode(to);
-            links.into_iter().for_each(|link| self.act(Action::Send { link, message: message.clone() }));
         }
     }
 }

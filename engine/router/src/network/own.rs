@@ -5,8 +5,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use bytes::Bytes;
+
 use crate::address::Key;
-use crate::control::{Announced, Changes, LinkState};
+use crate::control::{Announced, Body, Changes, Control, LinkState};
 use crate::limits::ROUTER_ADDRESSES_MAX;
 use crate::router_id::RouterId;
 use crate::treatment::Treatment;
@@ -30,6 +32,16 @@ pub(super) struct Own {
     changed: BTreeSet<Key>,
     /// The number of what was told.
     sequence: u64,
+    kept: Option<Kept>,
+}
+
+/// A message's body that says all addresses.
+#[derive(Debug)]
+struct Kept {
+    sequence: u64,
+    /// When it was asked for last.
+    used_ns: u64,
+    body: Bytes,
 }
 
 impl Own {
@@ -109,15 +121,29 @@ impl Own {
             return None;
         }
         self.sequence += 1;
+        self.kept = None;
         Some((self.sequence, Changes::Since { added, deleted }))
     }
 
-    /// All addresses that were told.
-    pub fn all(&self) -> Changes {
+    /// All addresses that were told, as a message's body. It is made once, whoever asks, as long as they stay as they are and somebody does.
+    pub fn encoded_all(&mut self, id: &RouterId, now_ns: u64) -> Bytes {
+        let kept = self.kept.take().filter(|kept| kept.sequence == self.sequence);
+        let body = kept.map_or_else(|| Control { id: id.clone(), body: self.all() }.encoded_body(), |kept| kept.body);
+        self.kept = Some(Kept { sequence: self.sequence, used_ns: now_ns, body: body.clone() });
+        body
+    }
+
+    /// Forgets what nobody has asked for since then.
+    pub fn age(&mut self, since_ns: u64) {
+        self.kept.take_if(|kept| kept.used_ns < since_ns);
+    }
+
+    fn all(&self) -> Body {
         let told = |(key, address): (&Key, &Address)| {
             address.told.map(|told| Announced { key: key.clone(), treatment: Some(told) })
         };
-        Changes::All(self.addresses.iter().filter_map(told).collect())
+        let changes = Changes::All(self.addresses.iter().filter_map(told).collect());
+        Body::Addresses { sequence: self.sequence, changes }
     }
 }
 
@@ -136,19 +162,43 @@ mod tests {
         own.remove(&key("M0b"), 7);
         assert_eq!(own.changed_ns, Some(5));
         let a = Announced { key: key("M0a"), treatment: Some(Treatment::Balanced) };
-        assert_eq!(own.all(), Changes::All(Vec::new()), "nothing was told");
+        let all = |own: &Own| match own.all() {
+            Body::Addresses { changes, .. } => changes,
+            body => panic!("{body:?}"),
+        };
+        assert_eq!(all(&own), Changes::All(Vec::new()), "nothing was told");
         assert_eq!(own.take_changes(), Some((1, Changes::Since { added: vec![a.clone()], deleted: Vec::new() })));
         own.remove(&key("M0a"), 8);
         assert!(own.add(key("M0a"), Treatment::Balanced, 9));
         assert_eq!((own.take_changes(), own.changed_ns, own.sequence()), (None, None, 1));
-        assert_eq!(own.all(), Changes::All(vec![a]));
+        assert_eq!(all(&own), Changes::All(vec![a]));
         // Another distribution is told, and what was told goes.
         assert!(own.add(key("M0a"), Treatment::Multicast, 9));
         assert!(own.take_changes().is_some_and(|(sequence, _)| sequence == 2));
         own.remove(&key("M0a"), 10);
         let gone = Changes::Since { added: Vec::new(), deleted: vec![key("M0a")] };
-        assert_eq!((own.take_changes(), own.all()), (Some((3, gone)), Changes::All(Vec::new())));
+        assert_eq!((own.take_changes(), all(&own)), (Some((3, gone)), Changes::All(Vec::new())));
         assert!(own.addresses.is_empty());
+    }
+
+    #[test]
+    fn all_addresses_are_written_once_for_whoever_asks_while_they_are_the_same() {
+        let (mut own, id) = (Own::default(), RouterId::new("A").expect("an id"));
+        assert!((0..100).all(|number| own.add(key(&format!("M0{number}")), Treatment::Balanced, 0)));
+        own.take_changes();
+        let first = own.encoded_all(&id, 5);
+        own.remove(&key("M07"), 6);
+        let second = own.encoded_all(&id, 7);
+        assert_eq!(first.as_ptr(), second.as_ptr(), "what was not told yet is no change");
+        own.take_changes();
+        assert!(own.kept.is_none(), "nobody is told what was");
+        let third = own.encoded_all(&id, 8);
+        assert_eq!(third, Control { id: id.clone(), body: own.all() }.encoded_body());
+        assert_ne!(first, third);
+        own.age(8);
+        assert!(own.kept.is_some());
+        own.age(9);
+        assert!(own.kept.is_none(), "nobody has asked for it since");
     }
 
     #[test]

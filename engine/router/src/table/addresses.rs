@@ -7,18 +7,19 @@
 //! 3. A consumer comes and goes at a cost that does not depend on how many its address has, but for that copy.
 //! 4. What a router says costs by what it says and what it had said before, whatever others have.
 //!
-//! Not here: who is told of addresses of this node (`network`), which the caller does with what `add` and `remove` say.
+//! Not here: what a router says and what of it is taken when (`learning`), who is told of addresses of this node (`network`), which the caller does with what `add` and `remove` say.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap};
 use std::hash::BuildHasher as _;
 use std::sync::Arc;
 
 use super::address::{Address, Consumer, ConsumerId};
+use super::learning::Learning;
 use super::rules::Rules;
 use super::trie::Trie;
 use super::view::{LinkRoutes, Seeded, Table, pattern_of};
 use crate::address::{Class, Key};
-use crate::control::{Announced, Changes};
+use crate::control::Announced;
 use crate::limits::{ADDRESSES_MAX, LINK_ROUTES_MAX, ROUTER_ADDRESSES_MAX, ROUTERS_MAX};
 use crate::network::Routes;
 use crate::numbers::Numbered;
@@ -38,6 +39,15 @@ pub enum Change {
     Full,
 }
 
+/// Addresses that a router has.
+#[derive(Clone, Debug)]
+struct Known {
+    /// They, each with the round in which it was named last.
+    keys: HashMap<Key, u32, Seeded>,
+    /// How often it began to say all that it has.
+    round: u32,
+}
+
 /// The table, to be changed.
 #[derive(Debug)]
 pub struct Addresses {
@@ -46,7 +56,8 @@ pub struct Addresses {
     /// Where consumers are among those of their addresses, by the addresses' numbers.
     places: Numbered<(u32, ConsumerId), usize>,
     /// Addresses of each router, by its number.
-    by_router: Vec<HashSet<Key, Seeded>>,
+    by_router: Vec<Known>,
+    pub(super) learning: Learning,
     /// Numbers that are free below the highest that was given.
     free: Vec<u32>,
     numbers: u32,
@@ -68,7 +79,8 @@ impl Addresses {
             table,
             count: 0,
             places: Numbered::default(),
-            by_router: vec![HashSet::with_hasher(seeded); ROUTERS_MAX],
+            by_router: vec![Known { keys: HashMap::with_hasher(seeded), round: 0 }; ROUTERS_MAX],
+            learning: Learning::default(),
             free: Vec::new(),
             numbers: 0,
             link_routes: BTreeSet::new(),
@@ -99,8 +111,13 @@ impl Addresses {
         self.has_new_link_routes = true;
     }
 
-    /// The network is another one.
+    /// The network is another one. A number that is another router's now has nothing of the one before.
     pub fn set_routes(&mut self, routes: Arc<Routes>) {
+        for router in self.learning_of() {
+            if routes.id(router).is_some_and(|id| self.table.routes.id(router) != Some(id)) {
+                self.finish_forgotten(router);
+            }
+        }
         self.table.routes = routes;
     }
 
@@ -151,26 +168,6 @@ impl Addresses {
         if is_last { Change::Last } else { Change::None }
     }
 
-    /// A router's addresses changed; gives those that are not as they were.
-    pub fn learn(&mut self, router: RouterIndex, changes: Changes) -> Vec<Key> {
-        let (mut changed, added) = match changes {
-            Changes::Since { added, deleted } => (deleted, added),
-            Changes::All(all) => {
-                let mut is_kept = HashSet::with_capacity_and_hasher(all.len(), self.table.seeded);
-                is_kept.extend(all.iter().map(|announced| &announced.key));
-                (self.of_router(router, |key| !is_kept.contains(key)), all)
-            }
-        };
-        changed.retain(|key| self.forget_address(router, key));
-        changed.extend(added.into_iter().filter_map(|announced| self.learn_address(router, announced)));
-        changed
-    }
-
-    /// A router has no addresses any more; gives those that it had.
-    pub fn forget(&mut self, router: RouterIndex) -> Vec<Key> {
-        self.learn(router, Changes::All(Vec::new()))
-    }
-
     /// Asserts what must hold between two changes.
     pub fn check(&self) {
         let mut by_router = vec![0; ROUTERS_MAX];
@@ -181,32 +178,55 @@ impl Addresses {
             assert!(numbers.insert(address.number), "the number of {key:?} is its own");
             for (router, known) in by_router.iter_mut().zip(&self.by_router).enumerate() {
                 let has = RouterIndex::new(router).is_some_and(|router| address.routers.contains(router));
-                assert_eq!(known.1.contains(key), has, "what a router has is known by router, too");
+                assert_eq!(known.1.keys.contains_key(key), has, "what a router has is known by router, too");
                 *known.0 += usize::from(has);
             }
             count += 1;
         }
-        let known: Vec<usize> = self.by_router.iter().map(HashSet::len).collect();
+        let known: Vec<usize> = self.by_router.iter().map(|known| known.keys.len()).collect();
         assert_eq!((count, by_router), (self.count, known), "what is counted is there");
         assert_eq!(self.free.len() + count, self.numbers as usize, "each number is used or free");
     }
 
-    /// Addresses of a router that are so.
-    fn of_router(&self, router: RouterIndex, is_so: impl Fn(&Key) -> bool) -> Vec<Key> {
-        let known = self.by_router.get(router.number()).into_iter().flatten();
-        known.filter(|key| is_so(key)).cloned().collect()
+    /// Where a key is among all keys that could be, in the order in which the tree has them.
+    pub(super) fn order(&self, key: &Key) -> u64 {
+        Trie::order(self.table.seeded.hash_one(key))
+    }
+
+    /// A router is to say all that it has: what it does not name from here on is not confirmed.
+    pub(super) fn begin_all(&mut self, router: RouterIndex) {
+        if let Some(known) = self.by_router.get_mut(router.number()) {
+            known.round = known.round.wrapping_add(1);
+        }
+    }
+
+    /// A router has an address still, if it had it; gives whether it says so for the first time.
+    pub(super) fn note_known(&mut self, router: RouterIndex, key: &Key) -> Option<bool> {
+        let known = self.by_router.get_mut(router.number())?;
+        let round = known.keys.get_mut(key)?;
+        Some(std::mem::replace(round, known.round) != known.round)
+    }
+
+    /// Addresses that a router has not named since it began to say all, but for so many that it has.
+    pub(super) fn unconfirmed(&self, router: RouterIndex, confirmed: usize) -> Vec<Key> {
+        let Some(known) = self.by_router.get(router.number()) else { return Vec::new() };
+        if known.keys.len() == confirmed {
+            return Vec::new();
+        }
+        let unconfirmed = known.keys.iter().filter(|(_, round)| **round != known.round);
+        unconfirmed.map(|(key, _)| key.clone()).collect()
     }
 
     /// A router has an address; gives that if it is new and there is room for it.
-    fn learn_address(&mut self, router: RouterIndex, announced: Announced) -> Option<Key> {
+    pub(super) fn learn_address(&mut self, router: RouterIndex, announced: Announced) -> Option<Key> {
         let Announced { key, treatment } = announced;
         let known = self.by_router.get(router.number())?;
-        if known.contains(&key) {
+        if known.keys.contains_key(&key) {
             return None;
         }
         let is_link_route_too_many =
             key.class().is_of_links() && self.link_routes.len() >= LINK_ROUTES_MAX && !self.link_routes.contains(&key);
-        let has_room = known.len() < ROUTER_ADDRESSES_MAX && !is_link_route_too_many;
+        let has_room = known.keys.len() < ROUTER_ADDRESSES_MAX && !is_link_route_too_many;
         let insert = |address: &mut Address| {
             address.routers.insert(router);
         };
@@ -214,17 +234,18 @@ impl Addresses {
             self.passed_over += 1;
             return None;
         }
-        self.by_router.get_mut(router.number())?.insert(key.clone());
+        let known = self.by_router.get_mut(router.number())?;
+        known.keys.insert(key.clone(), known.round);
         Some(key)
     }
 
     /// A router has an address no more; gives whether it had.
-    fn forget_address(&mut self, router: RouterIndex, key: &Key) -> bool {
+    pub(super) fn forget_address(&mut self, router: RouterIndex, key: &Key) -> bool {
         let Some(known) = self.by_router.get_mut(router.number()) else { return false };
-        let was_known = known.remove(key);
-        if known.is_empty() {
+        let was_known = known.keys.remove(key).is_some();
+        if known.keys.is_empty() {
             // What had a million of them is not kept for one that has none.
-            *known = HashSet::with_hasher(self.table.seeded);
+            known.keys = HashMap::with_hasher(self.table.seeded);
         }
         if was_known {
             self.edit(key, None, |address| {

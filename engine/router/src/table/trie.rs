@@ -87,6 +87,12 @@ impl Trie {
         self.root.edit(At { hash, key, depth: 0 }, change)
     }
 
+    /// Where the entries of a hash are: those that are near each other are below the same branches.
+    pub fn order(hash: u64) -> u64 {
+        // Branches nearest to the root go by the lowest bits.
+        hash.reverse_bits()
+    }
+
     /// All addresses, in no order.
     pub fn iter(&self) -> impl Iterator<Item = (&Key, &Arc<Address>)> {
         let (mut nodes, mut entries) = (vec![&self.root], [].iter());

@@ -2,6 +2,7 @@
 //! cannot be so.
 
 use engine_message::Condition;
+use engine_router::Treatment;
 use engine_router::address::Class;
 use engine_router::control::{Announced, Body, Changes, Control, Destination, LinkState};
 use engine_router::limits::{LINK_FLOODED_MAX, LINK_MESSAGES_MAX, ROUTERS_MAX};
@@ -221,6 +222,40 @@ fn what_comes_from_afar_is_passed_over_and_endless_messages_are_not() {
         assert!(count <= LINK_MESSAGES_MAX, "it goes on for ever");
     }
     assert_eq!(count, LINK_MESSAGES_MAX);
+}
+
+#[test]
+fn who_asks_each_second_for_what_it_was_told_makes_few_lists_and_is_told_what_is_new() {
+    let mut alone = Alone::new();
+    for number in 0..1000 {
+        assert!(alone.router.announce(key(&format!("M0{number}")), Treatment::Balanced, 0));
+    }
+    // Seconds in which a whole list is said, and how long it is.
+    let asks = |alone: &mut Alone, seconds: std::ops::Range<u64>, instance| {
+        let mut lists = Vec::new();
+        for second in seconds {
+            alone.now = second * SECOND;
+            alone.say("N", Body::Hello { instance: Some(instance), seen: vec![id("A")] }, &Destination::Neighbours);
+            alone.say("N", Body::AddressRequest { known: 0 }, &Destination::Router(id("A")));
+            alone.router.handle_time(alone.now);
+            for action in alone.actions() {
+                let Action::Send { message, .. } = action else { continue };
+                let control = engine_router::control::decode(&message).expect("it is one");
+                if let Body::Addresses { changes: Changes::All(all), .. } = &control.body {
+                    assert_eq!(control.encode(&Destination::Router(id("N"))), message, "as if it were written anew");
+                    lists.push((second, all.len()));
+                }
+            }
+        }
+        lists
+    };
+    let lists = asks(&mut alone, 3..123, 1);
+    assert_eq!(lists.iter().map(|list| list.0).collect::<Vec<_>>(), [3, 4, 6, 10, 18, 34, 64, 94], "of 120 questions");
+    alone.router.withdraw(&key("M07"), 123 * SECOND);
+    let lists = asks(&mut alone, 123..126, 1);
+    assert_eq!(lists.first(), Some(&(124, 999)), "what is new is told as soon as all are told");
+    let lists = asks(&mut alone, 140..143, 2);
+    assert_eq!(lists.first(), Some(&(140, 999)), "and who begins anew");
 }
 
 #[test]

@@ -86,7 +86,7 @@ fn a_neighbour_has_one_link_to_speak_over_and_what_nobody_has_heard_is_bounded()
     (0..4).for_each(|number| say(&mut world, number));
     assert!(world.seen[&hears].refused.is_none(), "so much may wait");
     assert_eq!(world.noted(0).len(), 4);
-    world.order(0, Order::Heard { link });
+    world.order(0, Order::Heard { link, octets: UNHEARD_OCTETS_MAX / 4 });
     say(&mut world, 4);
     assert!(world.seen[&hears].refused.is_none(), "there was room for one that was heard");
     say(&mut world, 5);
