@@ -199,6 +199,24 @@ impl<M> Deliveries<M> {
         Some(content)
     }
 
+    /// A copy that waits is sent, for an outcome: it is at this place among what its link was sent. Gives what it has, as `content` does.
+    #[inline]
+    pub fn give(&mut self, key: CopyKey, at: usize) -> Option<M>
+    where
+        M: Clone,
+    {
+        let delivery = self.get_mut(key.delivery)?;
+        let copy = delivery.copies.get_mut(key.index as usize)?;
+        (copy.stage, copy.at) = (Stage::Sent, at as u32);
+        delivery.waiting -= 1;
+        if delivery.waiting > 0 {
+            return delivery.content.clone();
+        }
+        let (content, octets) = (delivery.content.take()?, delivery.octets);
+        self.waiting -= octets;
+        Some(content)
+    }
+
     /// Notes the place of a delivery among what its sender has unsettled.
     pub fn set_place(&mut self, key: DeliveryKey, at: usize) {
         if let Some(delivery) = self.get_mut(key) {

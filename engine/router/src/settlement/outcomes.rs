@@ -14,12 +14,12 @@ use super::state::{Settling, State};
 impl<M: Clone> Settlement<M> {
     /// A receiver says what it does with a copy. What is not known any more is passed over: its word crossed another one.
     pub fn handle_outcome(&mut self, copy: CopyKey, state: Option<State>, settling: Settling) {
-        let Some(known) = self.deliveries.copy(copy) else { return };
+        let Some(delivery) = self.deliveries.get(copy.delivery) else { return };
+        let Some(known) = delivery.copies.get(copy.index as usize).copied() else { return };
         if !matches!(known.stage, Stage::Sent | Stage::Decided) {
             return;
         }
-        let is_waited_for = self.deliveries.get(copy.delivery).is_some_and(|delivery| delivery.sender.is_some());
-        if is_waited_for {
+        if delivery.sender.is_some() {
             self.decide(copy, state, settling);
         } else if settling == Settling::Settled {
             self.end(copy);
@@ -145,6 +145,15 @@ impl<M: Clone> Settlement<M> {
     pub(super) fn decide(&mut self, copy: CopyKey, state: Option<State>, settling: Settling) {
         let Some(known) = self.deliveries.copy(copy) else { return };
         let Some(delivery) = self.deliveries.get_mut(copy.delivery) else { return };
+        if delivery.is_single()
+            && (known.stage, settling) == (Stage::Sent, Settling::Settled)
+            && self.streams.is_empty()
+            && let Some((link, number)) = delivery.sender
+        {
+            // As nearly all end: its only receiver says all there is to be said.
+            let at = delivery.at;
+            return self.pass_on((link, number, at), copy, &known, state);
+        }
         let state = if delivery.is_single() { state } else { state.map(State::of_several) };
         if known.stage != Stage::Decided {
             if delivery.is_single() {
@@ -166,6 +175,19 @@ impl<M: Clone> Settlement<M> {
             self.deliveries.set_stage(copy, Stage::Decided);
             self.tell_decided(copy.delivery);
         }
+    }
+
+    /// Tells a sender the last word of the only receiver of its delivery, which is over.
+    fn pass_on(&mut self, sender: (InLink, u32, u32), copy: CopyKey, known: &Copy, state: Option<State>) {
+        let (link, number, at) = sender;
+        self.take_sent(*known);
+        self.deliveries.remove(copy.delivery);
+        if let Some(state) = &state {
+            self.totals.count(state);
+        }
+        let (delivery, settling) = (copy.delivery, Settling::Settled);
+        self.actions.push_back(Action::TellSender { link, delivery, number, state, settling });
+        self.release(link, at);
     }
 
     /// A copy has its receiver's last word; its sender hears it with that of all others.

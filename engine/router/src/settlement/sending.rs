@@ -1,7 +1,7 @@
 //! Copies on their way to receivers: what is sent at once, what waits, and what goes when there is no room for it.
 
 use super::action::Action;
-use super::deliveries::{CopyKey, Delivery, Stage};
+use super::deliveries::{CopyKey, Delivery};
 use super::line::Row;
 use super::links::{OutKind, OutLink};
 use super::machine::Settlement;
@@ -62,10 +62,12 @@ impl<M: Clone> Settlement<M> {
         let Some(receiver) = self.outs.get_mut(link.0) else { return };
         let is_waited_for = self.deliveries.get(copy.delivery).is_some_and(|delivery| delivery.sender.is_some());
         if is_waited_for && receiver.kind != OutKind::Settled {
-            self.deliveries.set_copy_place(copy, receiver.sent.len());
+            let content = self.deliveries.give(copy, receiver.sent.len());
             receiver.sent.push(copy);
-            self.send(link, copy, Settling::Unsettled);
-            return self.deliveries.set_stage(copy, Stage::Sent);
+            if let Some(content) = content {
+                self.actions.push_back(Action::Send { link, copy, settling: Settling::Unsettled, content });
+            }
+            return;
         }
         self.send(link, copy, Settling::Settled);
         match is_waited_for {

@@ -249,3 +249,28 @@ fn a_link_that_takes_whatever_comes_takes_the_first_before_its_credit_is_said() 
     assert_eq!(router.poll_credit(), Some((IN, u32::MAX)));
     router.check();
 }
+
+#[test]
+fn credit_that_was_not_worth_a_word_is_told_once_half_of_it_is_used_whoever_holds_the_rest() {
+    let mut router = Settlement::<()>::default();
+    let (from, to) = (InLink(0), OutLink(0));
+    router.handle_in(from, InKind::Endpoint, 10);
+    router.handle_out(to, OutKind::Deciding, 10);
+    router.handle_reached(from);
+    router.handle_credit(to, 100);
+    assert_eq!((router.poll_credit(), router.poll_credit()), (Some((from, 10)), None));
+    let send = |router: &mut Settlement, numbers: std::ops::Range<u32>| {
+        for number in numbers {
+            router.handle_delivery(from, number, Settling::Unsettled, &[to], ()).expect("there is credit");
+        }
+        let sent = |action| if let Action::Send { copy, .. } = action { Some(copy) } else { None };
+        std::iter::from_fn(|| router.poll_deed()).filter_map(sent).collect::<Vec<_>>()
+    };
+    for copy in send(&mut router, 0..4) {
+        router.handle_outcome(copy, Some(State::Accepted), Settling::Settled);
+    }
+    assert_eq!(router.poll_credit(), None, "it has more than half");
+    // Its receiver decides on nothing until it has more than that.
+    send(&mut router, 4..9);
+    assert_eq!(router.poll_credit(), Some((from, 4)), "or nobody would go on");
+}
