@@ -76,7 +76,7 @@ impl Router {
         if let (Some(between), Mode::Edge) = (between, self.own.mode) {
             return self.attach_proxy(link, spec, key, between);
         }
-        let id = ConsumerId::at(self.shard, self.numbered);
+        let id = ConsumerId::at(self.own.shard, self.numbered);
         let connection = between.map(|between| between.connection);
         if let Err(refusal) = self.insert_receiver(link, &spec, key.clone(), (id, connection)) {
             return self.out.events.push_back((link, Event::Refused { refusal }));

@@ -36,7 +36,6 @@ pub(crate) struct Chosen {
 
 /// What a message's receivers are chosen by.
 pub(crate) struct Choosing<'a> {
-    pub shard: u16,
     pub own: &'a Own,
     pub table: &'a Table,
     settlement: &'a Settlement<Passing>,
@@ -50,15 +49,15 @@ impl Router {
     /// What receivers are chosen by, and the ends of links.
     #[inline]
     pub(crate) fn choosing(&mut self) -> (&Slab<End>, Choosing<'_>) {
-        let Self { shard, own, table, settlement, consumers, neighbours, chosen, heard, ends, .. } = self;
-        (ends, Choosing { shard: *shard, own, table, settlement, consumers, neighbours, chosen, heard })
+        let Self { own, table, settlement, consumers, neighbours, chosen, heard, ends, .. } = self;
+        (ends, Choosing { own, table, settlement, consumers, neighbours, chosen, heard })
     }
 
     /// Puts the links to those of a message's consumers together that are of this shard.
     pub(crate) fn choose_here(&mut self, consumers: &Consumers) {
         self.chosen.links.clear();
         let known = (&self.consumers, &self.neighbours);
-        let places = consumers.of(self.shard).filter_map(|consumer| receiver_of(known, consumer));
+        let places = consumers.of(self.own.shard).filter_map(|consumer| receiver_of(known, consumer));
         self.chosen.links.extend(places.map(of_receiver));
     }
 }
@@ -92,7 +91,7 @@ impl<'a> Choosing<'a> {
         self.chosen.targets.clear();
         self.chosen.links.clear();
         let priority = message.header.priority;
-        let (shard, known, settlement) = (self.shard, (self.consumers, self.neighbours), self.settlement);
+        let (shard, known, settlement) = (self.own.shard, (self.consumers, self.neighbours), self.settlement);
         // What receivers of this shard have to do the settlement machine knows, of a neighbour that of all addresses. What those of others
         // have is counted as it goes there and comes back.
         let own = |target| {
@@ -146,7 +145,7 @@ impl<'a> Choosing<'a> {
         let known = (self.consumers, self.neighbours);
         if let [target] = *self.chosen.targets.as_slice() {
             let consumer = consumer_of(target, priority);
-            if consumer.shard() == self.shard {
+            if consumer.shard() == self.own.shard {
                 self.chosen.links.extend(receiver_of(known, consumer).map(of_receiver));
                 return Consumers::Here;
             }
@@ -157,7 +156,7 @@ impl<'a> Choosing<'a> {
         let mut elsewhere = Vec::new();
         for target in &self.chosen.targets {
             let consumer = consumer_of(*target, priority);
-            if consumer.shard() == self.shard {
+            if consumer.shard() == self.own.shard {
                 self.chosen.links.extend(receiver_of(known, consumer).map(of_receiver));
                 continue;
             }

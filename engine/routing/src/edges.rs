@@ -35,7 +35,7 @@ const SECOND_NS: u64 = 1_000_000_000;
 impl Router {
     /// A connection of this router, which is at the edge, to the interior is open.
     pub fn handle_interior_opened(&mut self, connection: u64) {
-        if let Some(edge) = self.edges.get(self.shard, connection) {
+        if let Some(edge) = self.edges.get(self.own.shard, connection) {
             let link = edge.link;
             self.out.notes.push_back(Note::InteriorOpened { link });
         }
@@ -82,7 +82,7 @@ impl Router {
             let text = format!("this shard has connections to {EDGES_MAX} routers at the edge, which is its limit");
             Refusal::new(Condition::ResourceLimitExceeded, text)
         };
-        self.edges.get(self.shard, connection).map(|edge| Some(edge.link)).ok_or_else(full)
+        self.edges.get(self.own.shard, connection).map(|edge| Some(edge.link)).ok_or_else(full)
     }
 
     /// The other router sends on a link that is not for one address.
@@ -186,7 +186,7 @@ impl Router {
             self.out.events.push_back((receiver.link, Event::Detached { refusal }));
             return known.into_iter().for_each(|place| self.detach(end_key(place)));
         }
-        let id = ConsumerId::at(self.shard, anonymous(self.numbered));
+        let id = ConsumerId::at(self.own.shard, anonymous(self.numbered));
         let place = match self.insert_receiver(link, &spec, key.clone(), (id, Some(between.connection))) {
             Ok(place) => place,
             Err(refusal) => return self.out.events.push_back((link, Event::Refused { refusal })),
@@ -209,7 +209,7 @@ impl Router {
 
     /// The interior receives on a link for one address: it counts when the interior has said that somebody receives there.
     pub(crate) fn attach_proxy(&mut self, link: LinkKey, spec: ConsumerSpec, key: Key, between: Between) {
-        let id = ConsumerId::at(self.shard, self.numbered);
+        let id = ConsumerId::at(self.own.shard, self.numbered);
         let routing = self.routing(&key);
         match self.insert_receiver(link, &spec, key.clone(), (id, Some(between.connection))) {
             Ok(place) => {
@@ -310,7 +310,7 @@ impl Router {
             let (_, mut choosing) = self.choosing();
             let passing = choosing.prepare(&Entry::of_client(&key, choosing.table, &to, Extent::Whole), answer);
             // Who asks hears nothing of what becomes of the answer.
-            let _ = self.take(lane_in(self.shard), 0, Settled::Yes, passing);
+            let _ = self.take(lane_in(self.own.shard), 0, Settled::Yes, passing);
         }
         Outcome::Accepted
     }

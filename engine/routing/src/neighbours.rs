@@ -48,7 +48,7 @@ impl Router {
         };
         let capacity = spec.passage.capacity.unwrap_or(self.own.capacity);
         self.answer(link, place, spec.address.clone());
-        let neighbour = self.neighbours.get(self.shard, between, id);
+        let neighbour = self.neighbours.get(self.own.shard, between, id);
         neighbour.links += 1;
         match carries {
             Carries::Control => {
@@ -83,7 +83,7 @@ impl Router {
     fn attach_control(&mut self, link: LinkKey, between: Between, id: RouterId) -> Result<Place, Box<Refusal>> {
         let joint = Joint { link, connection: between.connection, kind: JointKind::ControlOut };
         let place = self.ends.insert_within(End::Joint(joint), ENDS_MAX).map_err(|_| too_many())?;
-        let neighbour = self.neighbours.get(self.shard, between, id);
+        let neighbour = self.neighbours.get(self.own.shard, between, id);
         neighbour.links += 1;
         (neighbour.control_out, neighbour.credit) = (Some(place), 0);
         Ok(place)
@@ -96,7 +96,7 @@ impl Router {
         between: Between,
         id: RouterId,
     ) -> Result<Place, Box<Refusal>> {
-        let neighbour = self.neighbours.get(self.shard, between, id);
+        let neighbour = self.neighbours.get(self.own.shard, between, id);
         let Some((priority, lane)) = (0..).zip(&mut neighbour.out).find(|(_, lane)| lane.is_none()) else {
             let text =
                 format!("a connection between routers has {PRIORITIES} links for messages, one for each priority");

@@ -60,7 +60,6 @@ pub struct RouterConfig {
 /// A shard's part of the router.
 #[derive(Debug)]
 pub struct Router {
-    pub(crate) shard: u16,
     pub(crate) own: Own,
     pub(crate) table: Table,
     pub(crate) settlement: Settlement<Passing>,
@@ -84,6 +83,7 @@ pub struct Router {
 /// What a router is told of itself.
 #[derive(Debug)]
 pub(crate) struct Own {
+    pub shard: u16,
     pub id: RouterId,
     pub mode: Mode,
     /// The way to the interior, if it is at the edge.
@@ -175,8 +175,8 @@ impl Router {
             settlement.handle_credit(lane_out(other), u32::MAX);
         }
         Self {
-            shard,
             own: Own {
+                shard,
                 id,
                 mode,
                 up: (mode == Mode::Edge).then(|| Key::of_class(Class::Local, UP)).flatten(),
@@ -247,7 +247,7 @@ impl Router {
         self.heard.clear();
         if let Some(routes) = update.link_routes {
             // Before it is told that this shard goes by the table: the registry then knows of all that serve them.
-            let notes = self.containers.change(self.shard, routes);
+            let notes = self.containers.change(self.own.shard, routes);
             self.out.notes.extend(notes);
         }
         let is_first = self.senders.is_done();
@@ -277,7 +277,9 @@ impl Router {
         for _ in 0..LOOKS_MAX {
             match self.senders.poll_due() {
                 Some(Due::Look(sender)) => self.look(sender),
-                Some(Due::Applied(version)) => self.out.notes.push_back(Note::Applied { shard: self.shard, version }),
+                Some(Due::Applied(version)) => {
+                    self.out.notes.push_back(Note::Applied { shard: self.own.shard, version })
+                }
                 None => break,
             }
         }

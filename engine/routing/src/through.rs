@@ -27,7 +27,7 @@ impl Router {
     #[must_use]
     pub fn with_link_routes(mut self, routes: Arc<[LinkRoute]>) -> Self {
         self.containers.declare(routes);
-        let notes = self.containers.keep(self.shard);
+        let notes = self.containers.keep(self.own.shard);
         self.out.notes.extend(notes);
         self
     }
@@ -41,7 +41,7 @@ impl Router {
     /// A connection of a container is open, by the number that its links between routers would have: that of a connector or listener of this
     /// name.
     pub fn handle_container(&mut self, connection: u64, name: &str, container: &str) {
-        let notes = self.containers.come(self.shard, connection, name, container);
+        let notes = self.containers.come(self.own.shard, connection, name, container);
         self.out.notes.extend(notes);
     }
 
@@ -87,7 +87,7 @@ impl Router {
         };
         let said = Box::new(Said { from, word: Word::Attach(Box::new(attaching)) });
         match target.shard() {
-            shard if shard == self.shard => self.attach_through(target, said),
+            shard if shard == self.own.shard => self.attach_through(target, said),
             shard => self.out.crossings.push_back((shard, Crossing::Attach { target, said })),
         }
         Ok(())
@@ -97,7 +97,7 @@ impl Router {
     pub fn handle_said(&mut self, to: LinkKey, said: Said) {
         let said = Box::new(said);
         match to.shard {
-            shard if shard == self.shard => self.out.events.push_back((to, Event::Through(said))),
+            shard if shard == self.own.shard => self.out.events.push_back((to, Event::Through(said))),
             shard => self.out.crossings.push_back((shard, Crossing::Through { to, said })),
         }
     }
@@ -115,11 +115,11 @@ impl Router {
         };
         match connection {
             Some(connection) => {
-                self.out.events.push_back((connection_key(self.shard, connection), Event::Through(said)));
+                self.out.events.push_back((connection_key(self.own.shard, connection), Event::Through(said)));
             }
             // The table was behind.
             None => {
-                let (to, from) = (said.from, connection_key(self.shard, 0));
+                let (to, from) = (said.from, connection_key(self.own.shard, 0));
                 self.handle_said(to, Said { from, word: Word::Lost });
             }
         }
