@@ -212,7 +212,7 @@ impl World {
     /// Nothing goes wrong any more: within its time all is as it has to be.
     fn mend(&mut self) {
         self.mood = Mood::Tame;
-        self.lines.iter_mut().for_each(|line| line.hangs_ns = 0);
+        self.unhang();
         let end = self.schedule.now_ns() + MEND_NS;
         let mut complaint = None;
         let is_mended = self.run_until(end, |world| {
@@ -220,6 +220,16 @@ impl World {
             complaint.is_none()
         });
         assert!(is_mended, "it is not mended: {}", complaint.unwrap_or_default());
+    }
+
+    /// Lines that hang go on at once, with what waits to be moved when they would have.
+    fn unhang(&mut self) {
+        for line in 0..self.lines.len() {
+            self.lines[line].hangs_ns = 0;
+            for way in (0..2).filter(|way| self.lines[line].due[*way]) {
+                self.schedule.after(0, What::Carry(line, way));
+            }
+        }
     }
 
     /// Much is sent, of which nothing may be lost.
