@@ -42,6 +42,9 @@ pub fn mobile(address: &str) -> Option<&str> {
 /// The key of an address, as a router has it; `None` if it names nothing. The phase counts for mobile addresses.
 #[must_use]
 pub fn resolve(address: &str, phase: Phase, here: Here<'_>) -> Option<Key> {
+    if let Some(name) = mobile(address) {
+        return Key::mobile(phase, name);
+    }
     let path = path(address);
     let (first, rest) = path.split_once('/').unwrap_or((path, ""));
     let of = |class, name: &str| Key::of_class(class, name);
@@ -66,7 +69,7 @@ pub fn resolve(address: &str, phase: Phase, here: Here<'_>) -> Option<Key> {
                 Mode::Interior => of(Class::Edge, router),
             }
         }
-        _ => Key::mobile(phase, path),
+        _ => None,
     }
 }
 

@@ -143,18 +143,14 @@ pub fn choose_link(table: &Table, key: &Key, passage: &Passage, spread: &mut Spr
 /// The target of an address that has one consumer, or consumers at one router, as most have: there is nothing to choose, and nothing to be
 /// remembered for the next message.
 fn only(address: &Address, routes: &Routes, passage: &Passage) -> Option<Option<Target>> {
-    let is_copied = matches!(address.treatment, Treatment::Flood | Treatment::Multicast);
-    match (address.local.as_slice(), address.treatment) {
-        (_, Treatment::Unavailable) => None,
-        ([only], _) if address.routers.is_empty() && passage.edge.is_none() => Some(Some(Target::Consumer(only.id))),
-        ([], treatment) if address.routers.count() == 1 => {
-            let is_balanced = treatment == Treatment::Balanced;
-            let way = address
-                .routers
-                .iter()
-                .next()
-                .filter(|router| !(is_copied || is_balanced) || is_valid(routes, *router, passage));
-            Some(way.and_then(|router| over(routes, router, passage)).map(|(target, _)| target))
+    let is_nearest = matches!(address.treatment, Treatment::Closest | Treatment::LinkBalanced);
+    match address.local.as_slice() {
+        _ if address.treatment == Treatment::Unavailable => None,
+        [only] if address.routers.is_empty() && passage.edge.is_none() => Some(Some(Target::Consumer(only.id))),
+        [] if address.routers.count() == 1 => {
+            let router = address.routers.iter().next()?;
+            let way = (is_nearest || is_valid(routes, router, passage)).then(|| over(routes, router, passage));
+            Some(way.flatten().map(|(target, _)| target))
         }
         _ => None,
     }

@@ -182,11 +182,7 @@ impl<M: Clone> Settlement<M> {
         let (link, number, at) = sender;
         self.take_sent(*known);
         self.deliveries.remove(copy.delivery);
-        if let Some(state) = &state {
-            self.totals.count(state);
-        }
-        let (delivery, settling) = (copy.delivery, Settling::Settled);
-        self.actions.push_back(Action::TellSender { link, delivery, number, state, settling });
+        self.say((link, number), copy.delivery, state, Settling::Settled);
         self.release(link, at);
     }
 
@@ -225,7 +221,13 @@ impl<M: Clone> Settlement<M> {
     }
 
     fn tell(&mut self, delivery: DeliveryKey, state: Option<State>, settling: Settling) {
-        let Some((link, number)) = self.deliveries.get(delivery).and_then(|delivery| delivery.sender) else { return };
+        if let Some(sender) = self.deliveries.get(delivery).and_then(|delivery| delivery.sender) {
+            self.say(sender, delivery, state, settling);
+        }
+    }
+
+    fn say(&mut self, sender: (InLink, u32), delivery: DeliveryKey, state: Option<State>, settling: Settling) {
+        let (link, number) = sender;
         if let Some(state) = &state {
             self.totals.count(state);
         }
