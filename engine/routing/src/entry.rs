@@ -139,20 +139,26 @@ impl<'a> Said<'a> {
     }
 }
 
+/// A message of another router, on a link between both or between interior and edge.
+pub(crate) struct Coming {
+    pub place: Place,
+    pub link: LinkKey,
+    /// The connection between interior and edge that it came over, if it did.
+    pub edge: Option<LinkId>,
+    pub delivery: u32,
+    pub settled: Settled,
+    pub message: Message,
+    pub extent: Extent,
+}
+
 impl Router {
     /// Takes a message of another router; gives whether that had credit for it.
-    pub(crate) fn handle_from_router(
-        &mut self,
-        (place, link): (Place, LinkKey),
-        edge: Option<LinkId>,
-        (delivery, settled): (u32, Settled),
-        (message, extent): (Message, Extent),
-    ) -> Result<Option<DeliveryKey>, Overrun> {
-        let Some(place_of_known) = self.heard.find(section::front_annotations(&message.body), edge) else {
-            return self.read_from_router((place, link), edge, (delivery, settled), (message, extent));
-        };
+    pub(crate) fn handle_from_router(&mut self, coming: Coming) -> Result<Option<DeliveryKey>, Overrun> {
+        let section = section::front_annotations(&coming.message.body);
+        let Some(heard) = self.heard.find(section, coming.edge) else { return self.read_from_router(coming) };
+        let Coming { place, delivery, settled, message, extent, .. } = coming;
         let (_, mut choosing) = self.choosing();
-        let Some(known) = choosing.heard.at(place_of_known) else { unreachable!("it was found") };
+        let Some(known) = choosing.heard.at(heard) else { unreachable!("it was found") };
         let (key, address, passage) = (&known.key, known.address.as_ref(), known.passage);
         let (from, bare) = (From::Router, Some(known.octets()));
         let entry = Entry { key, address, passage, from, said: None, bare, written: None, extent };
@@ -162,13 +168,8 @@ impl Router {
 
     /// The same of one whose like was not heard before.
     #[cold]
-    fn read_from_router(
-        &mut self,
-        (place, link): (Place, LinkKey),
-        edge: Option<LinkId>,
-        (delivery, settled): (u32, Settled),
-        (message, extent): (Message, Extent),
-    ) -> Result<Option<DeliveryKey>, Overrun> {
+    fn read_from_router(&mut self, coming: Coming) -> Result<Option<DeliveryKey>, Overrun> {
+        let Coming { place, link, edge, delivery, settled, message, extent } = coming;
         // What routers wrote is looked at while the message goes on.
         let came = message.body.clone();
         let (_, mut choosing) = self.choosing();

@@ -14,7 +14,7 @@ use engine_router::settlement::{Action, Beginning, CopyKey, DeliveryKey, InLink,
 use crate::crossing::{Away, Begins, Consumers, Crossing};
 use crate::edge::{EdgeEnd, EdgeKind, is_anonymous};
 use crate::end::{End, Named, lane_in, lane_out, named, of_receiver, of_sender, place};
-use crate::entry::{Entry, From};
+use crate::entry::{Coming, Entry, From};
 use crate::joints::{Joint, JointKind};
 use crate::router::{Held, Passing, Router};
 use crate::states::{outcome, state};
@@ -48,15 +48,17 @@ impl Router {
                 (link, self.take(of_sender(place), delivery, settled, passing))
             }
             Some(&End::Joint(joint)) if joint.kind == JointKind::MessagesIn => {
-                let coming = (delivery, settled);
-                (joint.link, self.handle_from_router((place, joint.link), None, coming, (message, extent)))
+                let link = joint.link;
+                let coming = Coming { place, link, edge: None, delivery, settled, message, extent };
+                (link, self.handle_from_router(coming))
             }
             Some(&End::Joint(joint)) => {
                 self.hear(joint, message);
                 return false;
             }
             Some(&End::Edge(EdgeEnd { link, edge, kind: EdgeKind::Messages, .. })) => {
-                (link, self.handle_from_router((place, link), Some(edge), (delivery, settled), (message, extent)))
+                let coming = Coming { place, link, edge: Some(edge), delivery, settled, message, extent };
+                (link, self.handle_from_router(coming))
             }
             Some(&End::Edge(end)) => {
                 self.hear_edge(place, end, (delivery, settled), &message);

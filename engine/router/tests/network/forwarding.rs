@@ -10,7 +10,8 @@ use engine_router::network::LinkId;
 use engine_router::set::RouterIndex;
 use engine_router::table::{Addresses, Change, Consumer, ConsumerId, Place, Rule, Rules, Table};
 
-use crate::world::{World, key, read_trace, trace_of};
+use crate::traces::{read_trace, trace_of};
+use crate::world::{World, key};
 
 /// Targets of a message from here.
 fn targets(table: &Table, address: &str, spread: &mut Spread) -> Vec<Target> {

@@ -9,7 +9,8 @@ use engine_router::{RouterId, Treatment};
 use proptest::prelude::*;
 
 use crate::said::{self, Parts};
-use crate::world::{SECOND, id, network, read_trace, trace_of};
+use crate::traces::{read_trace, trace_of};
+use crate::world::{SECOND, id, network};
 
 const HONEST: LinkId = LinkId(1);
 const HOSTILE: LinkId = LinkId(2);

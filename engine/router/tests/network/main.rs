@@ -5,4 +5,6 @@ mod forwarding;
 mod hostile;
 mod knowing;
 mod said;
+#[path = "../traces/mod.rs"]
+mod traces;
 mod world;

@@ -4,13 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use engine_message::Condition;
-use engine_message::encode::{Compound, string};
-use engine_message::reader::Reader;
 use engine_router::RouterId;
 use engine_router::address::Key;
 use engine_router::network::{Action, Config, LinkId, Network, Notice, Timers};
 use engine_router::table::{Addresses, Change, Consumer, ConsumerId, Place, Table};
-use engine_router::trace::Trace;
 
 pub const SECOND: u64 = 1_000_000_000;
 
@@ -180,20 +177,4 @@ impl World {
     pub fn view(&mut self, name: &str) -> Table {
         self.table(name).view()
     }
-}
-
-/// A trace as it is in a message.
-pub fn trace_of(ids: &[&str]) -> Vec<u8> {
-    let mut out = Vec::new();
-    let mut list = Compound::list(&mut out);
-    for id in ids {
-        list.put(|out| string(out, &format!("0/{id}")));
-    }
-    list.finish();
-    out
-}
-
-/// The same as whoever gets the message reads it.
-pub fn read_trace(list: &[u8]) -> Trace<'_> {
-    Trace::read(&mut Reader::new(list)).expect("a trace")
 }

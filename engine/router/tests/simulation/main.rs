@@ -12,6 +12,8 @@
 mod calm;
 mod chaos;
 mod node;
+#[path = "../traces/mod.rs"]
+mod traces;
 mod traffic;
 mod wire;
 mod world;

@@ -2,8 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use engine_message::encode::{Compound, string};
-use engine_message::reader::Reader;
 use engine_router::address::Key;
 use engine_router::annotations::Annotations;
 use engine_router::forward::{Passage, Target, choose};
@@ -13,8 +11,8 @@ use engine_router::settlement::{
     Action, CopyKey, DeliveryKey, InKind, InLink, OutKind, OutLink, Settlement, Settling, State,
 };
 use engine_router::table::ConsumerId;
-use engine_router::trace::Trace;
 
+use crate::traces::{read_trace, trace_of};
 use crate::wire::{Message, Packet};
 use crate::world::{Fault, World};
 
@@ -150,7 +148,7 @@ impl World {
             return;
         }
         let list = trace_of(&message.trace);
-        let trace = Trace::read(&mut Reader::new(&list)).expect("a trace");
+        let trace = read_trace(&list);
         let annotations = Annotations { ingress: Some(&message.ingress), trace, ..Annotations::default() };
         let mut passage =
             if message.trace.is_empty() { Passage::HERE } else { Passage::of(&annotations, node.view.routes()) };
@@ -258,15 +256,4 @@ impl World {
             self.nodes[node].traffic.settlement.handle_sender(key, None, Settling::Settled);
         }
     }
-}
-
-/// A trace as it is in a message.
-fn trace_of(ids: &[String]) -> Vec<u8> {
-    let mut out = Vec::new();
-    let mut list = Compound::list(&mut out);
-    for id in ids {
-        list.put(|out| string(out, &format!("0/{id}")));
-    }
-    list.finish();
-    out
 }
