@@ -6,7 +6,8 @@
 //! 2. What is too long or of the wrong type is an error of its sender, never a panic.
 //! 3. Reading allocates nothing, and a message with other annotations is written once, into as much memory as it takes.
 //!
-//! The keys are strings on the wire, although the specification asks for symbols (part 3.2.10): so routers write them. Both are read.
+//! The keys are symbols, as the specification (part 3.2.10) and qdrouterd have them: that one passes over a key which is a string, and
+//! takes the message for one that entered there. Both are read.
 //!
 //! Not here: what is done about a trace (`forward`).
 
@@ -129,7 +130,7 @@ impl<'a> Annotations<'a> {
         out.extend_from_slice(self.user);
         let mut entries = self.user_count;
         let mut begin = |out: &mut Vec<u8>, key| {
-            encode::string(out, key);
+            encode::symbol(out, key);
             entries += 1;
         };
         if self.phase != Phase::FIRST {
@@ -247,10 +248,10 @@ mod tests {
         let out = encoded(&annotations);
         let mut expected = vec![0x00, 0x53, 0x72, 0xd1];
         let ours = [
-            &b"\xa1\x0ex-opt-qd.phase\x54\x16"[..],
-            b"\xa1\x0bx-opt-qd.to\xa1\x06orders",
-            b"\xa1\x10x-opt-qd.ingress\xa1\x030/A",
-            b"\xa1\x0ex-opt-qd.trace\xc0\x0b\x02\xa1\x030/A\xa1\x030/B",
+            &b"\xa3\x0ex-opt-qd.phase\x54\x16"[..],
+            b"\xa3\x0bx-opt-qd.to\xa1\x06orders",
+            b"\xa3\x10x-opt-qd.ingress\xa1\x030/A",
+            b"\xa3\x0ex-opt-qd.trace\xc0\x0b\x02\xa1\x030/A\xa1\x030/B",
         ]
         .concat();
         let size = u32::try_from(4 + entries.len() + ours.len()).expect("it is small");
