@@ -23,8 +23,9 @@ from proton import Delivery, Endpoint, Message
 from proton.handlers import MessagingHandler
 from proton.reactor import AtLeastOnce, AtMostOnce, Container
 from proton.utils import BlockingConnection
-from routers import PATIENCE_S, Program, connector, free_port, listener, query, section
+from routers import Program, connector, free_port, listener, query, section
 
+PATIENCE_S = 20
 LARGE_OCTETS = 3_000_000
 NODE = "org.apache.qpid.dispatch.router.node"
 ADDRESS = "org.apache.qpid.dispatch.router.address"
@@ -125,7 +126,7 @@ class Exchange(MessagingHandler):
         """What is waited for between the receivers' attaches and the sender's."""
 
     def on_sendable(self, event):
-        while event.link is self.sender and self.sender.credit and self.messages:
+        while event.link == self.sender and self.sender.credit and self.messages:
             message = self.messages.pop(0)
             delivery = self.sender.send(message)
             if not self.presettled:
@@ -146,7 +147,7 @@ class Exchange(MessagingHandler):
         self.look()
 
     def on_settled(self, event):
-        if event.link is self.sender:
+        if event.link == self.sender:
             self.told.append((self.sent.pop(event.delivery.tag).properties["wish"], event.delivery))
             self.outcome(self.told[-1][0], event.delivery)
             self.look()
