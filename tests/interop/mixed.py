@@ -8,30 +8,29 @@ Each scenario runs in each arrangement of the two programs: qdrouterd between tw
 are started by the same files. It needs a qdrouterd, which is given by its path; without one nothing is run, and that is said.
 """
 import argparse
+import functools
 import os
-import pathlib
 import signal
 import socket
 import subprocess
 import sys
-import tempfile
-import time
-import traceback
 
 import routers
-from proton import Delivery, Endpoint, Message
+from proton import Condition, Delivery, Message
 from proton.handlers import MessagingHandler
 from proton.reactor import AtLeastOnce, AtMostOnce, Container
 from proton.utils import BlockingConnection
-from routers import Program, connector, free_port, listener, query, section
+from routers import Program, connector, free_port, listener, query, run_all, section
 
 PATIENCE_S = 30
 LARGE_OCTETS = 3_000_000
+ROUTER = "org.apache.qpid.dispatch.router"
 NODE = "org.apache.qpid.dispatch.router.node"
 ADDRESS = "org.apache.qpid.dispatch.router.address"
+wait_for = functools.partial(routers.wait_for, patience_s=PATIENCE_S)
 
 
-class Router:
+class Router(Program):
     """One router of either program, by a file that both read."""
 
     def __init__(self, options, folder, program, name, mode, *sections):
@@ -43,17 +42,12 @@ class Router:
             command = [options.router, "run", "--router", path, "--http", "127.0.0.1:0"]
         else:
             command = [options.qdrouterd, "-c", path, *(["-I", options.include] if options.include else [])]
-        self.command, self.log = command, open(folder / f"{name}.log", "a+")
-        Program.started.append(self)
-        self.start()
+        super().__init__(command, folder / f"{name}.json")
 
     def start(self):
+        self.log = open(self.ready.with_suffix(".log"), "a+")
         self.process = subprocess.Popen(self.command, stdout=self.log, stderr=self.log, stdin=subprocess.DEVNULL)
         wait_for(lambda: self.process.poll() is None and answers(self.port), f"{self.name} listens")
-
-    def kill(self):
-        self.process.kill()
-        self.process.wait()
 
     def stop(self):
         self.process.send_signal(signal.SIGTERM)
@@ -68,14 +62,6 @@ def answers(port):
         return True
     except OSError:
         return False
-
-
-def wait_for(holds, what):
-    deadline = time.monotonic() + PATIENCE_S
-    while not (value := holds()):
-        assert time.monotonic() < deadline, f"waited in vain: {what}"
-        time.sleep(0.1)
-    return value
 
 
 DISTRIBUTIONS = [section("address", prefix=kind, distribution=kind) for kind in ("closest", "balanced", "multicast")]
@@ -108,7 +94,7 @@ class Exchange(MessagingHandler):
         super().__init__(prefetch=100, auto_accept=False, auto_settle=False)
         self.address, self.messages, self.sends_at, self.receives_at, self.presettled = address, list(messages), sends_at, receives_at, presettled
         self.expected = ends or len(self.messages)
-        self.ready, self.got, self.told, self.sent, self.failed = 0, [[] for _ in receives_at], [], {}, []
+        self.ready, self.got, self.told, self.sent, self.failed = 0, [[] for _ in receives_at], 0, {}, []
         self.connections, self.sender = [], None
 
     def on_start(self, event):
@@ -142,7 +128,7 @@ class Exchange(MessagingHandler):
         self.got[self.receivers[event.link]].append(event.message)
         delivery, wish = event.delivery, event.message.properties["wish"]
         if wish == "rejected":
-            delivery.local.condition = __import__("proton").Condition("x:no", "not wanted", {"why": "a test"})
+            delivery.local.condition = Condition("x:no", "not wanted", {"why": "a test"})
             delivery.update(Delivery.REJECTED)
         elif wish == "modified":
             delivery.local.failed, delivery.local.undeliverable, delivery.local.annotations = True, True, {"x-opt-seen": "yes"}
@@ -154,8 +140,8 @@ class Exchange(MessagingHandler):
 
     def on_settled(self, event):
         if event.link == self.sender:
-            self.told.append((self.sent.pop(event.delivery.tag).properties["wish"], event.delivery))
-            self.outcome(self.told[-1][0], event.delivery)
+            self.told += 1
+            self.outcome(self.sent.pop(event.delivery.tag).properties["wish"], event.delivery)
             self.look()
 
     def outcome(self, wish, delivery):
@@ -171,11 +157,8 @@ class Exchange(MessagingHandler):
 
     def look(self):
         received = sum(len(one) for one in self.got)
-        if received >= self.expected and (self.presettled or len(self.told) == self.expected_told()) and not self.messages:
+        if received >= self.expected and not self.sent and not self.messages:
             self.finish()
-
-    def expected_told(self):
-        return len(self.told) + len(self.sent)
 
     def on_link_error(self, event):
         self.failed.append(f"{event.link.name}: {event.link.remote_condition}")
@@ -184,7 +167,7 @@ class Exchange(MessagingHandler):
     on_transport_error = on_connection_error = lambda self, event: (self.failed.append(f"{event.transport and event.transport.condition}"), self.finish())
 
     def on_timer_task(self, event):
-        self.failed.append(f"{len(self.told)} told, {[len(one) for one in self.got]} received, {len(self.messages)} not sent, "
+        self.failed.append(f"{self.told} told, {[len(one) for one in self.got]} received, {len(self.messages)} not sent, "
                            f"{self.ready} receivers, credit {self.sender and self.sender.credit}")
         self.finish()
 
@@ -308,15 +291,8 @@ def management(options, folder, programs):
         for other in row:
             if asked is other:
                 continue
-            connection = BlockingConnection(asked.address, timeout=10, allowed_mechs="ANONYMOUS")
-            answers_at = connection.create_receiver(None, dynamic=True)
-            asks = connection.create_sender(f"_topo/0/{other.name}/$management")
-            asks.send(Message(reply_to=answers_at.link.remote_source.address, correlation_id=1, body={"attributeNames": ["id", "mode"]},
-                              properties={"operation": "QUERY", "type": "org.amqp.management", "entityType": "org.apache.qpid.dispatch.router",
-                                          "name": "self"}))
-            answer = answers_at.receive(timeout=10)
-            assert answer.body["results"] == [[other.name, "interior"]], answer.body
-            connection.close()
+            rows = query(asked.address, ROUTER, ["id", "mode"], f"_topo/0/{other.name}/$management")
+            assert rows == [{"id": other.name, "mode": "interior"}], rows
     for one in row:
         one.stop()
     return f"{len(row) * (len(row) - 1)} questions through another router"
@@ -370,25 +346,7 @@ def main():
         print("there is no qdrouterd: give its path by --qdrouterd or QDROUTERD")
         print(f"0 passed, 0 failed, {len(wanted)} skipped")
         return 0
-    passed = failed = 0
-    for scenario, programs in wanted:
-        name = f"{scenario.__name__} ({', '.join(programs)})"
-        with tempfile.TemporaryDirectory() as folder:
-            try:
-                begun = time.monotonic()
-                print(f"{name}: {scenario(options, pathlib.Path(folder), programs)} ({time.monotonic() - begun:.1f} s)", flush=True)
-                passed += 1
-            except Exception:
-                failed += 1
-                print(f"{name} FAILED\n{traceback.format_exc()}", flush=True)
-                for log in pathlib.Path(folder).glob("*.log"):
-                    print(log.name, *log.read_text().splitlines()[-8:], sep="\n  ")
-            finally:
-                for one in Program.started:
-                    one.kill()
-                Program.started.clear()
-    print(f"{passed} passed, {failed} failed, 0 skipped")
-    return 1 if failed else 0
+    return run_all([(f"{one.__name__} ({', '.join(programs)})", functools.partial(one, options, programs=programs)) for one, programs in wanted])
 
 
 if __name__ == "__main__":

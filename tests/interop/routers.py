@@ -9,6 +9,7 @@ Routers are started by files as qdrouterd has them. Without `--broker` a broker 
 and counts as passed or failed; without Proton, which `install.sh` installs, they count as skipped, unless HEDDLE_REQUIRE_ALL=1 is set.
 """
 import argparse
+import functools
 import json
 import os
 import pathlib
@@ -102,12 +103,20 @@ def broker(program, folder):
     return Program([program, "run", "--config", path], folder / "broker.json")
 
 
-def query(address, kind, attributes):
-    """What a router's management tells, as its tools ask."""
+def wait_for(holds, what, patience_s=PATIENCE_S):
+    """Waits until `holds()` is true."""
+    deadline = time.monotonic() + patience_s
+    while not holds():
+        assert time.monotonic() < deadline, f"waited in vain: {what}"
+        time.sleep(0.1)
+
+
+def query(address, kind, attributes, node="$management"):
+    """What a router's management tells, as its tools ask; with `node` that of another one."""
     connection = BlockingConnection(address, timeout=10, allowed_mechs="ANONYMOUS")
     try:
         answers = connection.create_receiver(None, dynamic=True)
-        asks = connection.create_sender("$management")
+        asks = connection.create_sender(node)
         asks.send(Message(reply_to=answers.link.remote_source.address, correlation_id=1, body={"attributeNames": attributes},
                           properties={"operation": "QUERY", "type": "org.amqp.management", "entityType": kind, "name": "self"}))
         answer = answers.receive(timeout=10)
@@ -261,14 +270,12 @@ class Stream(MessagingHandler):
 
 def wait_for_way(address):
     """Waits until router1 knows all routers, and that the cheapest way to the last one is over router2."""
-    deadline = time.monotonic() + PATIENCE_S
-    while True:
+    def holds():
         rows = query(address, "org.apache.qpid.dispatch.router.node", ["id", "nextHop"])
         ways = {row["id"]: row["nextHop"] for row in rows}
-        if len(ways) == 4 and ways["router4"] == "router2":
-            return
-        assert time.monotonic() < deadline, f"the way to router4 is over router2: {ways}"
-        time.sleep(0.1)
+        return len(ways) == 4 and ways["router4"] == "router2"
+
+    wait_for(holds, "four routers, and the way to router4 over router2")
 
 
 def network(program, folder, options):
@@ -295,24 +302,17 @@ def network(program, folder, options):
 SCENARIOS = [concentrate, network]
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--router", required=True, help="the program")
-    parser.add_argument("--broker", help="host and port of a broker to put the router in front of")
-    parser.add_argument("--clients", type=int, default=500)
-    parser.add_argument("--only", choices=[one.__name__ for one in SCENARIOS])
-    options = parser.parse_args()
+def run_all(runs):
+    """Runs scenarios, each a name and what takes its folder and gives what it saw; says how they went, and gives the exit code."""
     passed = failed = 0
-    for scenario in SCENARIOS:
-        if options.only not in (None, scenario.__name__):
-            continue
+    for name, scenario in runs:
         with tempfile.TemporaryDirectory() as folder:
             try:
-                print(f"{scenario.__name__}: {scenario(options.router, pathlib.Path(folder), options)}", flush=True)
+                print(f"{name}: {scenario(pathlib.Path(folder))}", flush=True)
                 passed += 1
             except Exception:
                 failed += 1
-                print(f"{scenario.__name__} FAILED\n{traceback.format_exc()}", flush=True)
+                print(f"{name} FAILED\n{traceback.format_exc()}", flush=True)
                 for log in pathlib.Path(folder).glob("*.log"):
                     print(log.name, *log.read_text().splitlines()[-5:], sep="\n  ")
             finally:
@@ -321,6 +321,17 @@ def main():
                 Program.started.clear()
     print(f"{passed} passed, {failed} failed, 0 skipped")
     return 1 if failed else 0
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--router", required=True, help="the program")
+    parser.add_argument("--broker", help="host and port of a broker to put the router in front of")
+    parser.add_argument("--clients", type=int, default=500)
+    parser.add_argument("--only", choices=[one.__name__ for one in SCENARIOS])
+    options = parser.parse_args()
+    wanted = [scenario for scenario in SCENARIOS if options.only in (None, scenario.__name__)]
+    return run_all([(one.__name__, functools.partial(one, options.router, options=options)) for one in wanted])
 
 
 if __name__ == "__main__":
