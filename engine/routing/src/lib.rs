@@ -23,6 +23,7 @@ mod edges;
 mod end;
 mod entry;
 mod heard;
+mod held;
 mod joints;
 pub mod limits;
 mod neighbours;

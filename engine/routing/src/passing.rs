@@ -9,14 +9,16 @@ use engine_core::message::Message;
 use engine_core::slab::Key as Place;
 use engine_message::Condition;
 use engine_router::forward::Passage;
-use engine_router::settlement::{Action, Beginning, CopyKey, DeliveryKey, InLink, OutLink, Overrun, Settling, State};
+use engine_router::settlement::{
+    Action, Beginning, CopyKey, DeliveryKey, InLink, OutLink, Overrun, Passed, Settling, State,
+};
 
 use crate::crossing::{Away, Begins, Consumers, Crossing};
-use crate::edge::{EdgeEnd, EdgeKind, is_anonymous};
+use crate::edge::{EdgeEnd, EdgeKind};
 use crate::end::{End, Named, lane_in, lane_out, named, of_receiver, of_sender, place};
 use crate::entry::{Coming, Entry, From};
 use crate::joints::{Joint, JointKind};
-use crate::router::{Held, Passing, Router};
+use crate::router::{Passing, Router};
 use crate::states::{outcome, state};
 use crate::streams::Extent;
 
@@ -91,8 +93,7 @@ impl Router {
                     unreachable!("an outcome is told once, of what was sent")
                 };
                 consumer.into_iter().for_each(|consumer| self.chosen.spread.take_back(consumer));
-                self.settlement.handle_outcome(copy, Some(*state), Settling::Settled);
-                self.act();
+                self.end_copy(copy, *state);
             }
             Crossing::Attach { target, said } => self.attach_through(target, said),
             Crossing::Through { to, said } => self.out.events.push_back((to, Event::Through(said))),
@@ -204,6 +205,11 @@ impl Router {
             Settled::No => Settling::Unsettled,
         };
         let (settlement, links) = (&mut self.settlement, &self.chosen.links);
+        if let (Extent::Whole, &[link]) = (passing.extent, links.as_slice())
+            && let Some(passed) = settlement.pass(from, number, settling, link)
+        {
+            return Ok(self.send_passed(link, passed, passing));
+        }
         let taken = match passing.extent {
             Extent::Whole => settlement.handle_delivery(from, number, settling, links, passing),
             Extent::Begins(beginning) => {
@@ -216,21 +222,19 @@ impl Router {
 
     /// A receiver of this shard decided on what it has.
     fn decide(&mut self, key: u64, state: State) {
-        let Some(copy) = self.take_held(key) else { return };
-        self.settlement.handle_outcome(copy, Some(state), Settling::Settled);
-        self.act();
+        if let Some(copy) = self.take_held(key) {
+            self.end_copy(copy, state);
+        }
     }
 
-    /// Takes out a copy that a receiver of this shard has.
+    /// Whoever has a copy says its last word of it.
     #[inline]
-    pub(crate) fn take_held(&mut self, key: u64) -> Option<CopyKey> {
-        let Held { receiver, at, copy } = self.waiting.held.remove(Place::from_bits(key))?;
-        if let Some(End::Receiver(receiver)) = self.ends.get_mut(receiver) {
-            receiver.held.swap_remove(at as usize);
-            let moved = receiver.held.get(at as usize).and_then(|key| self.waiting.held.get_mut(*key));
-            moved.into_iter().for_each(|moved| moved.at = at);
+    fn end_copy(&mut self, copy: CopyKey, state: State) {
+        if let Some((link, number)) = self.settlement.pass_back(copy, &state) {
+            return self.tell(link, number, state);
         }
-        Some(copy)
+        self.settlement.handle_outcome(copy, Some(state), Settling::Settled);
+        self.act();
     }
 
     /// Does what the settlement machine wants done.
@@ -260,54 +264,84 @@ impl Router {
         }
     }
 
+    /// Sends what passed at once; gives what it is called, if its sender waits to hear of it.
+    #[inline]
+    fn send_passed(&mut self, link: OutLink, passed: Passed, passing: Passing) -> Option<DeliveryKey> {
+        let copy = match passed {
+            Passed::Unsettled(copy) => Some(copy),
+            Passed::Settled => None,
+        };
+        self.send_whole(link, copy, passing);
+        copy.map(|copy| copy.delivery)
+    }
+
+    /// Sends a copy, or its beginning.
     fn send(&mut self, link: OutLink, copy: CopyKey, settling: Settling, passing: Passing) {
-        let Passing { message, away, consumers, extent } = passing;
+        let waited = match settling {
+            Settling::Settled => None,
+            Settling::Unsettled => Some(copy),
+        };
+        match passing.extent {
+            Extent::Whole => self.send_whole(link, waited, passing),
+            Extent::Begins(beginning) => self.send_beginning(link, (copy, waited), beginning, passing),
+        }
+    }
+
+    /// Sends a message that is whole: as a copy, if its outcome is waited for.
+    #[inline]
+    fn send_whole(&mut self, link: OutLink, waited: Option<CopyKey>, passing: Passing) {
         match named(link.0) {
             Named::End(place) => {
-                let Some(End::Receiver(receiver)) = self.ends.get_mut(place) else { return };
-                let link = receiver.link;
-                let message = match away {
-                    Some(away) if receiver.key.is_none() || is_anonymous(receiver.consumer) => *away,
-                    Some(_) | None => message,
-                };
-                let key = match settling {
-                    Settling::Settled => KEY_NONE,
-                    Settling::Unsettled => {
-                        let at = receiver.held.len() as u32;
-                        let key = self.waiting.held.insert(Held { receiver: place, at, copy });
-                        receiver.held.push(key);
-                        key.to_bits()
-                    }
-                };
-                let event = match extent {
-                    Extent::Whole => Event::Deliver { key, message },
-                    Extent::Begins(beginning) => self.waiting.streams.begin(copy, key, message, beginning),
-                };
+                let Some(End::Receiver(receiver)) = self.ends.get(place) else { return };
+                let (link, message) = (receiver.link, passing.seen_by(receiver));
+                let key = waited.map_or(KEY_NONE, |copy| self.hold(place, copy));
+                self.out.events.push_back((link, Event::Deliver { key, message }));
+            }
+            Named::Lane(shard) => {
+                let (number, settled) = self.number_away(shard, waited, &passing.consumers);
+                let Passing { message, away, consumers, .. } = passing;
+                self.out.crossings.push_back((shard, Crossing::Deliver { consumers, number, settled, message, away }));
+            }
+        }
+    }
+
+    /// Sends the beginning of a message in parts.
+    #[cold]
+    fn send_beginning(
+        &mut self,
+        link: OutLink,
+        (copy, waited): (CopyKey, Option<CopyKey>),
+        beginning: Beginning,
+        passing: Passing,
+    ) {
+        match named(link.0) {
+            Named::End(place) => {
+                let Some(End::Receiver(receiver)) = self.ends.get(place) else { return };
+                let (link, message) = (receiver.link, passing.seen_by(receiver));
+                let key = waited.map_or(KEY_NONE, |copy| self.hold(place, copy));
+                let event = self.waiting.streams.begin(copy, key, message, beginning);
                 self.out.events.push_back((link, event));
             }
             Named::Lane(shard) => {
-                // A lane takes everything: what it was given credit for once it gets again.
-                self.settlement.handle_credit(lane_out(shard), u32::MAX);
-                let (number, settled) = match settling {
-                    Settling::Settled => (0, Settled::Yes),
-                    Settling::Unsettled => {
-                        let consumer = if let Consumers::One(consumer) = consumers { Some(consumer) } else { None };
-                        consumer.into_iter().for_each(|consumer| self.chosen.spread.give(consumer));
-                        let number = self.waiting.away.add(Away { copy, consumer });
-                        self.settlement.name(copy, number);
-                        (number, Settled::No)
-                    }
-                };
-                let crossing = match extent {
-                    Extent::Whole => Crossing::Deliver { consumers, number, settled, message, away },
-                    Extent::Begins(Beginning { octets, .. }) => {
-                        let stream = self.waiting.streams.add(copy);
-                        Crossing::Begins(Box::new(Begins { consumers, number, settled, message, away, stream, octets }))
-                    }
-                };
-                self.out.crossings.push_back((shard, crossing));
+                let (number, settled) = self.number_away(shard, waited, &passing.consumers);
+                let Passing { message, away, consumers, .. } = passing;
+                let (stream, octets) = (self.waiting.streams.add(copy), beginning.octets);
+                let begins = Begins { consumers, number, settled, message, away, stream, octets };
+                self.out.crossings.push_back((shard, Crossing::Begins(Box::new(begins))));
             }
         }
+    }
+
+    /// A copy goes to another shard; gives the number that it has there.
+    fn number_away(&mut self, shard: u16, waited: Option<CopyKey>, consumers: &Consumers) -> (u32, Settled) {
+        // A lane takes everything: what it was given credit for once it gets again.
+        self.settlement.handle_credit(lane_out(shard), u32::MAX);
+        let Some(copy) = waited else { return (0, Settled::Yes) };
+        let consumer = if let Consumers::One(consumer) = consumers { Some(*consumer) } else { None };
+        consumer.into_iter().for_each(|consumer| self.chosen.spread.give(consumer));
+        let number = self.waiting.away.add(Away { copy, consumer });
+        self.settlement.name(copy, number);
+        (number, Settled::No)
     }
 
     /// The link of an end whose peer sends.

@@ -32,6 +32,7 @@ use crate::crossing::{AwayCopies, Came, Consumers, Crossing};
 use crate::edge::{EdgeEnd, EdgeKind, Edges, Need, UP, is_anonymous};
 use crate::end::{End, Receiver, Sender, end_key, lane_in, lane_out, of_receiver, of_sender, place};
 use crate::heard::Heard;
+use crate::held::Held;
 use crate::joints::{Joint, JointKind, Neighbours};
 use crate::limits::{ENDS_MAX, LOOKS_MAX};
 use crate::registry::{Answer, Changed, Note, Update};
@@ -95,7 +96,7 @@ pub(crate) struct Own {
 /// What waits for an outcome, by the keys and numbers that others have for it.
 #[derive(Debug, Default)]
 pub(crate) struct Waiting {
-    /// Copies that receivers of this shard have.
+    /// Copies that receivers of this shard have, behind the first of each delivery.
     pub held: Slab<Held>,
     /// Copies at other shards.
     pub away: AwayCopies,
@@ -147,13 +148,15 @@ pub(crate) struct Passing {
     pub extent: Extent,
 }
 
-/// A copy that a receiver of this shard has.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Held {
-    pub receiver: Place,
-    /// Its place among those of its receiver.
-    pub at: u32,
-    pub copy: engine_router::settlement::CopyKey,
+impl Passing {
+    /// The message as a receiver is to see it.
+    #[inline]
+    pub(crate) fn seen_by(self, receiver: &Receiver) -> Message {
+        match self.away {
+            Some(away) if receiver.key.is_none() || is_anonymous(receiver.consumer) => *away,
+            Some(_) | None => self.message,
+        }
+    }
 }
 
 impl Router {

@@ -190,11 +190,7 @@ impl Router {
             (Named::End(place), _) => {
                 let Some(End::Receiver(receiver)) = self.ends.get(place) else { return };
                 self.out.events.push_back((receiver.link, Event::Streamed(Streamed::Aborted)));
-                let held = &self.waiting.held;
-                let is_its = |key: &&Place| held.get(**key).is_some_and(|held| held.copy == copy);
-                if let Some(key) = receiver.held.iter().find(is_its).copied() {
-                    self.take_held(key.to_bits());
-                }
+                self.let_go(place, copy);
             }
             (Named::Lane(shard), Some(stream)) => {
                 self.out.crossings.push_back((shard, Crossing::Aborted { stream }));
@@ -216,7 +212,7 @@ impl Router {
 
     /// A receiver says how far it has come: whoever sends hears so, if it is the only one.
     pub fn handle_received(&mut self, key: u64, section: u32, offset: u64) {
-        if let Some(copy) = self.waiting.held.get(Place::from_bits(key)).map(|held| held.copy) {
+        if let Some(copy) = self.held(key) {
             self.settlement.handle_outcome(copy, Some(received(section, offset)), Settling::Unsettled);
             self.act();
         }

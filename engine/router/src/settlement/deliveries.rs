@@ -4,6 +4,8 @@
 //! place that is used again needs no further memory for as many copies as before. What was sent is kept as long as a copy waits, and is
 //! counted for so long.
 
+use smallvec::SmallVec;
+
 use super::line::Row;
 use super::links::{InLink, OutLink};
 use super::state::State;
@@ -14,6 +16,23 @@ use crate::limits::{DELIVERIES_MAX, DELIVERY_OCTETS};
 pub struct DeliveryKey {
     place: u32,
     generation: u32,
+}
+
+impl DeliveryKey {
+    /// As one number, whose lower half is below `DELIVERIES_MAX`.
+    #[inline]
+    #[must_use]
+    pub fn to_bits(self) -> u64 {
+        (u64::from(self.generation) << 32) | u64::from(self.place)
+    }
+
+    /// The key that is that number.
+    #[inline]
+    #[must_use]
+    pub fn from_bits(bits: u64) -> Self {
+        let [generation, place] = [bits >> 32, bits & u64::from(u32::MAX)].map(|half| half as u32);
+        Self { place, generation }
+    }
 }
 
 /// A copy of a delivery for one receiver.
@@ -58,7 +77,8 @@ pub(super) struct Delivery<M> {
     pub sender: Option<(InLink, u32)>,
     /// Its place among what that has unsettled.
     pub at: u32,
-    pub copies: Vec<Copy>,
+    /// One in place, as nearly all have.
+    pub copies: SmallVec<[Copy; 1]>,
     /// The state that counts most, of those that receivers of several copies said.
     pub heaviest: Option<State>,
     /// Whether the sender knows the state.
@@ -78,7 +98,7 @@ impl<M> Default for Delivery<M> {
         Self {
             sender: None,
             at: 0,
-            copies: Vec::new(),
+            copies: SmallVec::new(),
             heaviest: None,
             is_told: false,
             is_left: false,
@@ -118,6 +138,15 @@ impl<M> Delivery<M> {
     }
 }
 
+/// Who sent a delivery that is over, by which number, and its only receiver; and its places among what they have.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Single {
+    pub sender: (InLink, u32),
+    pub at: u32,
+    pub receiver: OutLink,
+    pub sent_at: u32,
+}
+
 /// A place for a delivery.
 #[derive(Debug)]
 struct Place<M> {
@@ -149,6 +178,29 @@ impl<M> Deliveries<M> {
         links: &[OutLink],
         (content, octets): (M, u64),
     ) -> Option<DeliveryKey> {
+        let (key, delivery) = self.begin()?;
+        (delivery.sender, delivery.waiting) = (sender, links.len() as u32);
+        (delivery.content, delivery.octets) = (Some(content), octets);
+        let copy = |link: &OutLink| Copy { link: *link, stage: Stage::Waiting, at: 0, number: 0, name: None };
+        delivery.copies.extend(links.iter().map(copy));
+        self.waiting += octets;
+        Some(key)
+    }
+
+    /// A new one that its only receiver was sent at once, at places among what its sender has unsettled and what its link was sent; `None`
+    /// if there are as many as there can be.
+    #[inline]
+    pub fn add_sent(&mut self, sender: ((InLink, u32), usize), receiver: (OutLink, usize)) -> Option<DeliveryKey> {
+        let (key, delivery) = self.begin()?;
+        let ((from, at), (link, sent_at)) = (sender, receiver);
+        (delivery.sender, delivery.at, delivery.waiting) = (Some(from), at as u32, 0);
+        delivery.copies.push(Copy { link, stage: Stage::Sent, at: sent_at as u32, number: 0, name: None });
+        Some(key)
+    }
+
+    /// A place for a new one, that says nothing yet.
+    #[inline]
+    fn begin(&mut self) -> Option<(DeliveryKey, &mut Delivery<M>)> {
         if self.free.is_empty() {
             let place = u32::try_from(self.places.len()).ok().filter(|place| (*place as usize) < DELIVERIES_MAX)?;
             self.places.push(Place { generation: 0, is_used: false, delivery: Delivery::default() });
@@ -158,14 +210,29 @@ impl<M> Deliveries<M> {
         let used = self.places.get_mut(place as usize)?;
         used.is_used = true;
         let delivery = &mut used.delivery;
-        (delivery.sender, delivery.heaviest, delivery.is_told) = (sender, None, false);
-        (delivery.is_left, delivery.waiting) = (false, links.len() as u32);
-        (delivery.content, delivery.octets) = (Some(content), octets);
-        self.waiting += octets;
+        // The last one left neither a state nor what was sent.
+        (delivery.is_told, delivery.is_left) = (false, false);
         delivery.copies.clear();
-        let copy = |link: &OutLink| Copy { link: *link, stage: Stage::Waiting, at: 0, number: 0, name: None };
-        delivery.copies.extend(links.iter().map(copy));
-        Some(DeliveryKey { place, generation: used.generation })
+        Some((DeliveryKey { place, generation: used.generation }, delivery))
+    }
+
+    /// A delivery is over if its only receiver was sent it and its sender waits to hear of it: gives both, and where it was among what they
+    /// have.
+    #[inline]
+    pub fn take_single(&mut self, key: DeliveryKey) -> Option<Single> {
+        let place = self.places.get_mut(key.place as usize).filter(|place| place.generation == key.generation)?;
+        let delivery = &place.delivery;
+        let (&[Copy { link, stage: Stage::Sent, at, .. }], Some(sender), true) =
+            (delivery.copies.as_slice(), delivery.sender, place.is_used)
+        else {
+            return None;
+        };
+        let single = Single { sender, at: delivery.at, receiver: link, sent_at: at };
+        // Nothing of it waits, so that what was sent is gone.
+        (place.is_used, place.generation) = (false, place.generation.wrapping_add(1));
+        place.delivery.heaviest = None;
+        self.free.push(key.place);
+        Some(single)
     }
 
     /// A delivery that is under way.

@@ -68,8 +68,9 @@ impl In {
         Self { kind, capacity, credit: 0, unsaid: 0, is_reached: false, is_noted: false, unsettled: Vec::new() }
     }
 
-    /// Fills its credit up to what it may have.
-    pub fn fill(&mut self) {
+    /// Fills its credit up to what it may have; gives whether it is to be noted that there is some to be said.
+    #[inline]
+    pub fn fill(&mut self) -> bool {
         let used = match self.kind {
             InKind::Endpoint => u32::try_from(self.unsettled.len()).unwrap_or(u32::MAX),
             InKind::Router => 0,
@@ -79,6 +80,7 @@ impl In {
             self.credit += more;
             self.unsaid = self.unsaid.saturating_add(more);
         }
+        self.unsaid > 0 && !std::mem::replace(&mut self.is_noted, true)
     }
 }
 

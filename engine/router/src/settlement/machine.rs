@@ -13,7 +13,7 @@
 //!
 //! Its host chooses the receivers (`forward`), and keeps the message: a copy's key says which. It polls actions after each input.
 //!
-//! Not here: when copies are sent (`sending.rs`), also in parts (`streaming.rs`); what outcomes do (`outcomes.rs`); links that are routed as a whole, which need no settlement of
+//! Not here: what nearly all deliveries do (`single.rs`), when copies are sent (`sending.rs`), also in parts (`streaming.rs`); what outcomes do (`outcomes.rs`); links that are routed as a whole, which need no settlement of
 //! their own.
 
 use std::collections::VecDeque;
@@ -370,11 +370,8 @@ impl<M: Clone> Settlement<M> {
 
     /// Gives a sender what it may have.
     pub(super) fn fill(&mut self, link: InLink) {
-        if let Some(sender) = self.ins.get_mut(link.0) {
-            sender.fill();
-            if sender.unsaid > 0 && !std::mem::replace(&mut sender.is_noted, true) {
-                self.credited.push_back(link);
-            }
+        if self.ins.get_mut(link.0).is_some_and(In::fill) {
+            self.credited.push_back(link);
         }
     }
 

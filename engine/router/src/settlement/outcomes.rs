@@ -145,15 +145,6 @@ impl<M: Clone> Settlement<M> {
     pub(super) fn decide(&mut self, copy: CopyKey, state: Option<State>, settling: Settling) {
         let Some(known) = self.deliveries.copy(copy) else { return };
         let Some(delivery) = self.deliveries.get_mut(copy.delivery) else { return };
-        if delivery.is_single()
-            && (known.stage, settling) == (Stage::Sent, Settling::Settled)
-            && self.streams.is_empty()
-            && let Some((link, number)) = delivery.sender
-        {
-            // As nearly all end: its only receiver says all there is to be said.
-            let at = delivery.at;
-            return self.pass_on((link, number, at), copy, &known, state);
-        }
         let state = if delivery.is_single() { state } else { state.map(State::of_several) };
         if known.stage != Stage::Decided {
             if delivery.is_single() {
@@ -177,19 +168,10 @@ impl<M: Clone> Settlement<M> {
         }
     }
 
-    /// Tells a sender the last word of the only receiver of its delivery, which is over.
-    fn pass_on(&mut self, sender: (InLink, u32, u32), copy: CopyKey, known: &Copy, state: Option<State>) {
-        let (link, number, at) = sender;
-        self.take_sent(*known);
-        self.deliveries.remove(copy.delivery);
-        self.say((link, number), copy.delivery, state, Settling::Settled);
-        self.release(link, at);
-    }
-
     /// A copy has its receiver's last word; its sender hears it with that of all others.
     fn finish(&mut self, copy: CopyKey) {
         let Some(known) = self.deliveries.copy(copy) else { return };
-        self.take_sent(known);
+        self.take_sent(&known);
         self.deliveries.set_stage(copy, Stage::Done);
         if !self.streams.is_empty() {
             self.close(copy);
@@ -237,7 +219,7 @@ impl<M: Clone> Settlement<M> {
     /// A copy is over without a word to its sender; the delivery with the last of them.
     pub(super) fn end(&mut self, copy: CopyKey) {
         let Some(known) = self.deliveries.copy(copy) else { return };
-        self.take_sent(known);
+        self.take_sent(&known);
         self.deliveries.set_stage(copy, Stage::Done);
         if !self.streams.is_empty() {
             self.close(copy);
@@ -264,13 +246,18 @@ impl<M: Clone> Settlement<M> {
         }
     }
 
-    /// A copy is over: its link was sent one less. The last one has its place then.
-    fn take_sent(&mut self, copy: Copy) {
-        if !matches!(copy.stage, Stage::Sent | Stage::Decided) {
-            return;
+    /// A copy is over: if it was sent, its link was sent one less.
+    fn take_sent(&mut self, copy: &Copy) {
+        if matches!(copy.stage, Stage::Sent | Stage::Decided) {
+            self.forget_sent(copy.link, copy.at);
         }
-        let Some(receiver) = self.outs.get_mut(copy.link.0) else { return };
-        let at = copy.at as usize;
+    }
+
+    /// A link was sent one less, that of this place. The last one has its place then.
+    #[inline]
+    pub(super) fn forget_sent(&mut self, link: OutLink, at: u32) {
+        let Some(receiver) = self.outs.get_mut(link.0) else { return };
+        let at = at as usize;
         receiver.sent.swap_remove(at);
         if let Some(moved) = receiver.sent.get(at) {
             self.deliveries.set_copy_place(*moved, at);
@@ -278,14 +265,16 @@ impl<M: Clone> Settlement<M> {
     }
 
     /// A sender has a delivery less that is unsettled, the one of this place, and credit for another one. The last one has its place then.
-    fn release(&mut self, link: InLink, at: u32) {
+    #[inline]
+    pub(super) fn release(&mut self, link: InLink, at: u32) {
+        let Some(sender) = self.ins.get_mut(link.0) else { return };
         let at = at as usize;
-        if let Some(sender) = self.ins.get_mut(link.0) {
-            sender.unsettled.swap_remove(at);
-            if let Some(moved) = sender.unsettled.get(at) {
-                self.deliveries.set_place(*moved, at);
-            }
+        sender.unsettled.swap_remove(at);
+        if let Some(moved) = sender.unsettled.get(at) {
+            self.deliveries.set_place(*moved, at);
         }
-        self.fill(link);
+        if sender.fill() {
+            self.credited.push_back(link);
+        }
     }
 }

@@ -3,7 +3,8 @@
 use bytes::Bytes;
 use engine_router::settlement::Settling::{Settled, Unsettled};
 use engine_router::settlement::{
-    Action, CopyKey, DeliveryKey, InKind, InLink, OutKind, OutLink, Overrun, Settlement, Settling, State,
+    Action, CopyKey, DeliveryKey, InKind, InLink, OutKind, OutLink, Overrun, Passed, Settlement, Settling, Standing,
+    State,
 };
 
 const IN: InLink = InLink(0);
@@ -273,4 +274,56 @@ fn credit_that_was_not_worth_a_word_is_told_once_half_of_it_is_used_whoever_hold
     // Its receiver decides on nothing until it has more than that.
     send(&mut router, 4..9);
     assert_eq!(router.poll_credit(), Some((from, 4)), "or nobody would go on");
+}
+
+#[test]
+fn what_passes_at_once_leaves_the_router_as_actions_would() {
+    let modified = || State::Modified(Bytes::from_static(b"undeliverable here"));
+    for state in [State::Accepted, rejected(), State::Released, modified(), State::Transactional(Bytes::new())] {
+        let (mut at_once, mut by_actions) = (router(1), router(1));
+        let passed = at_once.pass(IN, 7, Unsettled, OutLink(0));
+        let (delivery, copies) = deliver(&mut by_actions, Unsettled, 1);
+        assert_eq!(passed, Some(Passed::Unsettled(copies[0])));
+        assert_eq!(actions(&mut at_once), []);
+        assert_eq!(standing(&at_once), standing(&by_actions));
+        assert_eq!(at_once.pass_back(copies[0], &state), Some((IN, 7)));
+        by_actions.handle_outcome(copies[0], Some(state.clone()), Settled);
+        let said = actions(&mut by_actions);
+        assert_eq!(said.split_first(), Some((&told(delivery, Some(state.clone()), Settled), &*actions(&mut at_once))));
+        assert_eq!(standing(&at_once), standing(&by_actions));
+        assert_eq!(at_once.totals(), by_actions.totals());
+        assert_eq!(at_once.pass_back(copies[0], &state), None, "once");
+    }
+}
+
+#[test]
+fn what_is_not_simple_does_not_pass_at_once_and_changes_nothing() {
+    let mut router = router(2);
+    router.handle_out(OutLink(2), OutKind::Settled, 2);
+    router.handle_credit(OutLink(2), 10);
+    router.handle_credit(OutLink(1), 0);
+    let before = standing(&router);
+    for (link, to) in [(IN, OutLink(1)), (IN, OutLink(2)), (IN, OutLink(9)), (InLink(9), OutLink(0))] {
+        assert_eq!(router.pass(link, 1, Unsettled, to), None, "{link:?} {to:?}");
+    }
+    assert_eq!((standing(&router), actions(&mut router)), (before, vec![]));
+    // Nobody waits for what was sent settled: it is not kept, and its credit is given anew.
+    assert_eq!(router.pass(IN, 1, Settled, OutLink(2)), Some(Passed::Settled));
+    assert_eq!((router.under_way(), actions(&mut router)), (0, vec![credit(1)]));
+    // Two receivers are waited for, and one that has not settled.
+    let (_, copies) = deliver(&mut router, Unsettled, 1);
+    router.handle_outcome(copies[0], Some(State::Accepted), Unsettled);
+    actions(&mut router);
+    assert_eq!(router.pass_back(copies[0], &State::Accepted), None);
+    router.handle_credit(OutLink(1), 10);
+    let (_, copies) = deliver(&mut router, Unsettled, 2);
+    assert_eq!(router.pass_back(copies[0], &State::Accepted), None);
+    // A sender that has used its credit up.
+    let (_, _) = deliver(&mut router, Unsettled, 1);
+    assert_eq!(router.pass(IN, 1, Unsettled, OutLink(0)), None);
+}
+
+/// How the links of a router stand.
+fn standing(router: &Settlement) -> (Option<Standing>, Vec<Option<Standing>>) {
+    (router.standing_in(IN), (0..3).map(|link| router.standing_out(OutLink(link))).collect())
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use engine_router::settlement::{
-    Action, Bound, CopyKey, DeliveryKey, InKind, InLink, OutKind, OutLink, Settlement, Settling, State,
+    Action, Bound, CopyKey, DeliveryKey, InKind, InLink, OutKind, OutLink, Passed, Settlement, Settling, State,
 };
 use proptest::prelude::*;
 
@@ -51,9 +51,20 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     proptest::collection::vec(step, 0..120)
 }
 
+/// What the host asks first of what is simple.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Way {
+    /// Nothing: all becomes of actions.
+    #[default]
+    ByActions,
+    /// Whether it passes at once.
+    AtOnce,
+}
+
 /// What the world around the router knows.
 #[derive(Default)]
 struct World {
+    way: Way,
     router: Settlement,
     number: u32,
     /// Credit of senders.
@@ -100,7 +111,7 @@ impl World {
                 if *settling == Settling::Settled {
                     self.copies.remove(&copy);
                 }
-                self.router.handle_outcome(copy, state.clone(), *settling);
+                self.decide(copy, state.clone(), *settling);
             }
             Step::Outcome(..) => {}
             Step::Sender(index) => {
@@ -139,7 +150,15 @@ impl World {
         if settling == Settling::Unsettled && has_credit {
             self.waiting.insert(number, (link, None, false));
         }
-        let taken = self.router.handle_delivery(InLink(link), number, settling, &links, ());
+        let passed = match (self.way, links.as_slice()) {
+            (Way::AtOnce, &[to]) => self.router.pass(InLink(link), number, settling, to).map(|passed| (to, passed)),
+            _ => None,
+        };
+        let taken = match passed {
+            Some((to, Passed::Settled)) => Ok(self.send(to, None)),
+            Some((to, Passed::Unsettled(copy))) => Ok(self.send(to, Some(copy))),
+            None => self.router.handle_delivery(InLink(link), number, settling, &links, ()),
+        };
         assert_eq!(taken.is_ok(), has_credit, "credit is what was said");
         if let (Ok(key), Some(waiting)) = (taken, self.waiting.get_mut(&number)) {
             waiting.1 = key;
@@ -148,27 +167,44 @@ impl World {
         self.credit.insert(link, self.credit[&link].saturating_sub(1));
     }
 
+    /// A copy goes out; gives its delivery.
+    fn send(&mut self, link: OutLink, waited: Option<CopyKey>) -> Option<DeliveryKey> {
+        let room = self.room.get_mut(&link.0).expect("it is there");
+        *room = room.checked_sub(1).expect("there is credit");
+        waited.into_iter().for_each(|copy| assert!(self.copies.insert(copy), "sent once"));
+        waited.map(|copy| copy.delivery)
+    }
+
+    /// A receiver says something of a copy.
+    fn decide(&mut self, copy: CopyKey, state: Option<State>, settling: Settling) {
+        if let (Way::AtOnce, Some(known), Settling::Settled) = (self.way, &state, settling)
+            && let Some((_, number)) = self.router.pass_back(copy, known)
+        {
+            return self.tell(number, state, settling);
+        }
+        self.router.handle_outcome(copy, state, settling);
+    }
+
+    /// A sender is told something.
+    fn tell(&mut self, number: u32, state: Option<State>, settling: Settling) {
+        let (_, _, is_told) = self.waiting.get_mut(&number).expect("the last word was not said");
+        let is_terminal = state.is_some_and(|state| state.is_terminal());
+        assert!(!(is_terminal && *is_told), "one terminal state");
+        *is_told |= is_terminal;
+        if settling == Settling::Settled {
+            self.waiting.remove(&number);
+        }
+    }
+
     fn drain(&mut self) {
         self.router.check();
         while let Some(action) = self.router.poll_action() {
             match action {
                 Action::Credit { link, more } => *self.credit.get_mut(&link.0).expect("it is there") += more,
                 Action::Release { number, .. } => assert!(self.waiting.remove(&number).is_some(), "told once"),
-                Action::TellSender { number, state, settling, .. } => {
-                    let (_, _, is_told) = self.waiting.get_mut(&number).expect("the last word was not said");
-                    let is_terminal = state.is_some_and(|state| state.is_terminal());
-                    assert!(!(is_terminal && *is_told), "one terminal state");
-                    *is_told |= is_terminal;
-                    if settling == Settling::Settled {
-                        self.waiting.remove(&number);
-                    }
-                }
+                Action::TellSender { number, state, settling, .. } => self.tell(number, state, settling),
                 Action::Send { link, copy, settling, .. } => {
-                    let room = self.room.get_mut(&link.0).expect("it is there");
-                    *room = room.checked_sub(1).expect("there is credit");
-                    if settling == Settling::Unsettled {
-                        assert!(self.copies.insert(copy), "sent once");
-                    }
+                    self.send(link, (settling == Settling::Unsettled).then_some(copy));
                 }
                 Action::TellReceiver { copy, settling: Settling::Settled, .. } | Action::Abort { copy, .. } => {
                     assert!(self.copies.remove(&copy), "it is the receiver's");
@@ -185,9 +221,13 @@ impl World {
 
 proptest! {
     #[test]
-    fn nobody_is_told_twice_and_nothing_is_left(steps in steps(), octets_max in prop_oneof![Just(2000), Just(u64::MAX)]) {
+    fn nobody_is_told_twice_and_nothing_is_left(
+        steps in steps(),
+        octets_max in prop_oneof![Just(2000), Just(u64::MAX)],
+        way in prop_oneof![Just(Way::ByActions), Just(Way::AtOnce)],
+    ) {
         let router = Settlement::new(Bound { octets_max, octets: |()| 100 });
-        let mut world = World { router, ..World::default() };
+        let mut world = World { router, way, ..World::default() };
         (0..2).for_each(|link| world.attach_in(link));
         (0..3).for_each(|link| world.attach_out(link));
         world.drain();
@@ -203,7 +243,7 @@ proptest! {
         (0..3).for_each(|link| world.apply(&Step::Credit(link, 1000)));
         world.drain();
         for copy in std::mem::take(&mut world.copies) {
-            world.router.handle_outcome(copy, Some(State::Accepted), Settling::Settled);
+            world.decide(copy, Some(State::Accepted), Settling::Settled);
         }
         world.drain();
         prop_assert!(world.waiting.is_empty(), "{:?}", world.waiting);
