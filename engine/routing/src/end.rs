@@ -11,6 +11,7 @@ use engine_router::network::LinkId;
 use engine_router::settlement::{InLink, OutLink};
 use engine_router::table::{Address, ConsumerId};
 
+use crate::choosing::Only;
 use crate::edge::EdgeEnd;
 use crate::joints::Joint;
 
@@ -39,6 +40,8 @@ pub(crate) struct Sender {
     pub at: usize,
     /// The address, as the table has it, if somebody wants it.
     pub address: Option<Arc<Address>>,
+    /// Where all its messages go, if there is nothing to choose.
+    pub only: Option<Only>,
     /// The connection between interior and edge that it is on, if it is, and what that is called.
     pub edge: Option<(u64, LinkId)>,
     /// What this router writes into its messages for other routers, once there was one for them.

@@ -5,18 +5,18 @@
 use engine_core::command::{Outcome, Settled};
 use engine_core::event::{Event, KEY_NONE, Refusal};
 use engine_core::key::{EndKey, LinkKey};
-use engine_core::message::Message;
+use engine_core::message::{Content, Message};
 use engine_core::slab::Key as Place;
 use engine_message::Condition;
 use engine_router::forward::Passage;
-use engine_router::settlement::{
-    Action, Beginning, CopyKey, DeliveryKey, InLink, OutLink, Overrun, Passed, Settling, State,
-};
+use engine_router::settlement::{Action, Beginning, CopyKey, DeliveryKey, InLink, OutLink, Overrun, Settling, State};
 
+use crate::choosing::Only;
 use crate::crossing::{Away, Begins, Consumers, Crossing};
 use crate::edge::{EdgeEnd, EdgeKind};
-use crate::end::{End, Named, lane_in, lane_out, named, of_receiver, of_sender, place};
+use crate::end::{End, Named, Sender, lane_in, lane_out, named, of_receiver, of_sender, place};
 use crate::entry::{Coming, Entry, From};
+use crate::held::first;
 use crate::joints::{Joint, JointKind};
 use crate::router::{Passing, Router};
 use crate::states::{outcome, state};
@@ -40,6 +40,15 @@ impl Router {
         let place = place(end);
         let (ends, mut choosing) = self.choosing();
         let (link, taken) = match ends.get(place) {
+            Some(&End::Sender(Sender { link, only: Some(only), .. })) => {
+                if let Extent::Whole = extent
+                    && let Some(passed) = self.settlement.pass(of_sender(place), delivery, settling(settled), only.link)
+                {
+                    self.send_only(only, passed.copy(), message);
+                    return true;
+                }
+                (link, self.take_for(of_sender(place), (delivery, settled), only.link, only.passing(message, extent)))
+            }
             Some(End::Sender(sender)) => {
                 let (link, edge) = (sender.link, sender.edge.map(|(_, edge)| edge));
                 let from = if edge.is_some() { From::Edge(&sender.to) } else { From::Client(&sender.to) };
@@ -117,8 +126,13 @@ impl Router {
     }
 
     /// A receiver accepted a delivery, and waits for no confirmation.
+    #[inline]
     pub fn handle_accepted(&mut self, key: u64) {
-        self.decide(key, State::Accepted);
+        let Some(copy) = self.take_held(key) else { return };
+        match self.settlement.pass_back(copy, &State::Accepted) {
+            Some((link, number)) => self.tell_accepted(link, number),
+            None => self.end_decided(copy, State::Accepted),
+        }
     }
 
     /// A receiver ended a delivery otherwise. It is told at once if it waits for that: nothing is kept that would have to be stable.
@@ -200,16 +214,40 @@ impl Router {
         settled: Settled,
         passing: Passing,
     ) -> Result<Option<DeliveryKey>, Overrun> {
-        let settling = match settled {
-            Settled::Yes => Settling::Settled,
-            Settled::No => Settling::Unsettled,
-        };
-        let (settlement, links) = (&mut self.settlement, &self.chosen.links);
-        if let (Extent::Whole, &[link]) = (passing.extent, links.as_slice())
-            && let Some(passed) = settlement.pass(from, number, settling, link)
-        {
-            return Ok(self.send_passed(link, passed, passing));
+        match *self.chosen.links.as_slice() {
+            [link] => self.take_for(from, (number, settled), link, passing),
+            _ => self.take_for_chosen(from, (number, settling(settled)), passing),
         }
+    }
+
+    /// Takes a message for one link.
+    #[inline]
+    fn take_for(
+        &mut self,
+        from: InLink,
+        (number, settled): (u32, Settled),
+        link: OutLink,
+        passing: Passing,
+    ) -> Result<Option<DeliveryKey>, Overrun> {
+        if let Extent::Whole = passing.extent
+            && let Some(passed) = self.settlement.pass(from, number, settling(settled), link)
+        {
+            self.send_whole(link, passed.copy(), passing);
+            return Ok(passed.copy().map(|copy| copy.delivery));
+        }
+        self.chosen.links.clear();
+        self.chosen.links.push(link);
+        self.take_for_chosen(from, (number, settling(settled)), passing)
+    }
+
+    #[inline(never)]
+    fn take_for_chosen(
+        &mut self,
+        from: InLink,
+        (number, settling): (u32, Settling),
+        passing: Passing,
+    ) -> Result<Option<DeliveryKey>, Overrun> {
+        let (settlement, links) = (&mut self.settlement, &self.chosen.links);
         let taken = match passing.extent {
             Extent::Whole => settlement.handle_delivery(from, number, settling, links, passing),
             Extent::Begins(beginning) => {
@@ -230,9 +268,13 @@ impl Router {
     /// Whoever has a copy says its last word of it.
     #[inline]
     fn end_copy(&mut self, copy: CopyKey, state: State) {
-        if let Some((link, number)) = self.settlement.pass_back(copy, &state) {
-            return self.tell(link, number, state);
+        match self.settlement.pass_back(copy, &state) {
+            Some((link, number)) => self.tell(link, number, state),
+            None => self.end_decided(copy, state),
         }
+    }
+
+    fn end_decided(&mut self, copy: CopyKey, state: State) {
         self.settlement.handle_outcome(copy, Some(state), Settling::Settled);
         self.act();
     }
@@ -264,17 +306,6 @@ impl Router {
         }
     }
 
-    /// Sends what passed at once; gives what it is called, if its sender waits to hear of it.
-    #[inline]
-    fn send_passed(&mut self, link: OutLink, passed: Passed, passing: Passing) -> Option<DeliveryKey> {
-        let copy = match passed {
-            Passed::Unsettled(copy) => Some(copy),
-            Passed::Settled => None,
-        };
-        self.send_whole(link, copy, passing);
-        copy.map(|copy| copy.delivery)
-    }
-
     /// Sends a copy, or its beginning.
     fn send(&mut self, link: OutLink, copy: CopyKey, settling: Settling, passing: Passing) {
         let waited = match settling {
@@ -303,6 +334,18 @@ impl Router {
                 self.out.crossings.push_back((shard, Crossing::Deliver { consumers, number, settled, message, away }));
             }
         }
+    }
+
+    /// Sends a message whose only way was known before, and which is seen as it came.
+    #[inline]
+    fn send_only(&mut self, only: Only, waited: Option<CopyKey>, message: Message) {
+        let Named::End(place) = named(only.link.0) else {
+            return self.send_whole(only.link, waited, only.passing(message, Extent::Whole));
+        };
+        let Some(End::Receiver(receiver)) = self.ends.get(place) else { return };
+        assert!(message.content == Content::Here, "what goes through files is refused where it comes in");
+        let key = waited.map_or(KEY_NONE, |copy| first(copy.delivery));
+        self.out.events.push_back((receiver.link, Event::Deliver { key, message }));
     }
 
     /// Sends the beginning of a message in parts.
@@ -355,7 +398,23 @@ impl Router {
         }
     }
 
+    /// Tells a sender what becomes of nearly all deliveries. What is told of this one's neighbour is told of it, too.
+    #[inline]
+    fn tell_accepted(&mut self, link: InLink, number: u32) {
+        if let Named::End(place) = named(link.0)
+            && let (Some(known), Some((link, Event::Settled { last, outcome: Outcome::Accepted, .. }))) =
+                (self.sender_link(place), self.out.events.back_mut())
+            && *link == known
+            && last.wrapping_add(1) == number
+        {
+            *last = number;
+            return;
+        }
+        self.tell(link, number, State::Accepted);
+    }
+
     /// Tells a sender what became of its delivery.
+    #[inline(never)]
     fn tell(&mut self, link: InLink, number: u32, state: State) {
         match named(link.0) {
             Named::End(place) => {
@@ -379,5 +438,13 @@ impl Router {
             return;
         }
         self.out.events.push_back((link, Event::Settled { first: delivery, last: delivery, outcome }));
+    }
+}
+
+/// What a sender waits for.
+fn settling(settled: Settled) -> Settling {
+    match settled {
+        Settled::Yes => Settling::Settled,
+        Settled::No => Settling::Unsettled,
     }
 }

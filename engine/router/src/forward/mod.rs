@@ -4,6 +4,6 @@ mod choice;
 mod passage;
 mod spread;
 
-pub use choice::{Taken, Target, Undelivered, choose, choose_at, choose_link};
+pub use choice::{Taken, Target, Undelivered, choose, choose_at, choose_link, sole};
 pub use passage::Passage;
 pub use spread::Spread;

@@ -17,6 +17,18 @@ pub enum Passed {
     Settled,
 }
 
+impl Passed {
+    /// What its receiver is sent, if its outcome is waited for.
+    #[inline]
+    #[must_use]
+    pub fn copy(self) -> Option<CopyKey> {
+        match self {
+            Self::Unsettled(copy) => Some(copy),
+            Self::Settled => None,
+        }
+    }
+}
+
 impl<M: Clone> Settlement<M> {
     /// A delivery comes, by its number with its sender, for this one receiver, and is to be sent to it now; nothing if it cannot be, which
     /// `handle_delivery` takes.
