@@ -72,7 +72,7 @@ pub(super) struct Copy {
 
 /// A delivery.
 #[derive(Debug)]
-pub(super) struct Delivery<M> {
+pub(super) struct Delivery {
     /// Who is told; `None` if nobody waits to hear of it any more.
     pub sender: Option<(InLink, u32)>,
     /// Its place among what that has unsettled.
@@ -87,13 +87,11 @@ pub(super) struct Delivery<M> {
     pub is_left: bool,
     /// Copies that wait.
     pub waiting: u32,
-    /// What was sent; `None` once no copy waits any more.
-    pub content: Option<M>,
-    /// Its size.
+    /// The size of what was sent.
     pub octets: u64,
 }
 
-impl<M> Default for Delivery<M> {
+impl Default for Delivery {
     fn default() -> Self {
         Self {
             sender: None,
@@ -103,13 +101,12 @@ impl<M> Default for Delivery<M> {
             is_told: false,
             is_left: false,
             waiting: 0,
-            content: None,
             octets: 0,
         }
     }
 }
 
-impl<M> Delivery<M> {
+impl Delivery {
     /// Whether what its one receiver says is what its sender hears.
     pub fn is_single(&self) -> bool {
         self.copies.len() == 1
@@ -149,16 +146,19 @@ pub(super) struct Single {
 
 /// A place for a delivery.
 #[derive(Debug)]
-struct Place<M> {
+struct Place {
     generation: u32,
     is_used: bool,
-    delivery: Delivery<M>,
+    delivery: Delivery,
 }
 
 /// All deliveries that are under way.
 #[derive(Debug)]
 pub(super) struct Deliveries<M> {
-    places: Vec<Place<M>>,
+    places: Vec<Place>,
+    /// What was sent of each place; `None` where no copy waits. Apart from the rest, as what passes at once never looks at it, and goes
+    /// through places in turn.
+    contents: Vec<Option<M>>,
     free: Vec<u32>,
     /// Octets of what was sent and waits.
     waiting: u64,
@@ -166,7 +166,7 @@ pub(super) struct Deliveries<M> {
 
 impl<M> Default for Deliveries<M> {
     fn default() -> Self {
-        Self { places: Vec::new(), free: Vec::new(), waiting: 0 }
+        Self { places: Vec::new(), contents: Vec::new(), free: Vec::new(), waiting: 0 }
     }
 }
 
@@ -180,10 +180,11 @@ impl<M> Deliveries<M> {
     ) -> Option<DeliveryKey> {
         let (key, delivery) = self.begin()?;
         (delivery.sender, delivery.waiting) = (sender, links.len() as u32);
-        (delivery.content, delivery.octets) = (Some(content), octets);
+        delivery.octets = octets;
         let copy = |link: &OutLink| Copy { link: *link, stage: Stage::Waiting, at: 0, number: 0, name: None };
         delivery.copies.extend(links.iter().map(copy));
         self.waiting += octets;
+        *self.contents.get_mut(key.place as usize)? = Some(content);
         Some(key)
     }
 
@@ -199,14 +200,9 @@ impl<M> Deliveries<M> {
     }
 
     /// A place for a new one, that says nothing yet.
-    #[inline]
-    fn begin(&mut self) -> Option<(DeliveryKey, &mut Delivery<M>)> {
-        if self.free.is_empty() {
-            let place = u32::try_from(self.places.len()).ok().filter(|place| (*place as usize) < DELIVERIES_MAX)?;
-            self.places.push(Place { generation: 0, is_used: false, delivery: Delivery::default() });
-            self.free.push(place);
-        }
-        let place = self.free.pop()?;
+    #[inline(always)]
+    fn begin(&mut self) -> Option<(DeliveryKey, &mut Delivery)> {
+        let place = self.free.pop().or_else(|| self.grow())?;
         let used = self.places.get_mut(place as usize)?;
         used.is_used = true;
         let delivery = &mut used.delivery;
@@ -214,6 +210,16 @@ impl<M> Deliveries<M> {
         (delivery.is_told, delivery.is_left) = (false, false);
         delivery.copies.clear();
         Some((DeliveryKey { place, generation: used.generation }, delivery))
+    }
+
+    /// A place more.
+    #[cold]
+    #[inline(never)]
+    fn grow(&mut self) -> Option<u32> {
+        let place = u32::try_from(self.places.len()).ok().filter(|place| (*place as usize) < DELIVERIES_MAX)?;
+        self.places.push(Place { generation: 0, is_used: false, delivery: Delivery::default() });
+        self.contents.push(None);
+        Some(place)
     }
 
     /// A delivery is over if its only receiver was sent it and its sender waits to hear of it: gives both, and where it was among what they
@@ -236,13 +242,13 @@ impl<M> Deliveries<M> {
     }
 
     /// A delivery that is under way.
-    pub fn get(&self, key: DeliveryKey) -> Option<&Delivery<M>> {
+    pub fn get(&self, key: DeliveryKey) -> Option<&Delivery> {
         let place = self.places.get(key.place as usize)?;
         (place.is_used && place.generation == key.generation).then_some(&place.delivery)
     }
 
     /// A delivery that is under way, to be changed.
-    pub fn get_mut(&mut self, key: DeliveryKey) -> Option<&mut Delivery<M>> {
+    pub fn get_mut(&mut self, key: DeliveryKey) -> Option<&mut Delivery> {
         let place = self.places.get_mut(key.place as usize)?;
         (place.is_used && place.generation == key.generation).then_some(&mut place.delivery)
     }
@@ -257,13 +263,8 @@ impl<M> Deliveries<M> {
     where
         M: Clone,
     {
-        let delivery = self.get_mut(key.delivery)?;
-        if delivery.waiting > 1 {
-            return delivery.content.clone();
-        }
-        let (content, octets) = (delivery.content.take()?, delivery.octets);
-        self.waiting -= octets;
-        Some(content)
+        let is_last = self.get(key.delivery)?.waiting <= 1;
+        if is_last { self.take_content(key.delivery) } else { self.contents.get(key.delivery.place as usize)?.clone() }
     }
 
     /// A copy that waits is sent, for an outcome: it is at this place among what its link was sent. Gives what it has, as `content` does.
@@ -276,10 +277,14 @@ impl<M> Deliveries<M> {
         let copy = delivery.copies.get_mut(key.index as usize)?;
         (copy.stage, copy.at) = (Stage::Sent, at as u32);
         delivery.waiting -= 1;
-        if delivery.waiting > 0 {
-            return delivery.content.clone();
-        }
-        let (content, octets) = (delivery.content.take()?, delivery.octets);
+        let is_last = delivery.waiting == 0;
+        if is_last { self.take_content(key.delivery) } else { self.contents.get(key.delivery.place as usize)?.clone() }
+    }
+
+    /// Takes out what was sent, which no copy needs any more.
+    fn take_content(&mut self, key: DeliveryKey) -> Option<M> {
+        let octets = self.get(key)?.octets;
+        let content = self.contents.get_mut(key.place as usize)?.take()?;
         self.waiting -= octets;
         Some(content)
     }
@@ -312,21 +317,18 @@ impl<M> Deliveries<M> {
             return;
         }
         delivery.waiting -= 1;
-        if delivery.waiting == 0 && delivery.content.take().is_some() {
-            let octets = delivery.octets;
-            self.waiting -= octets;
+        if delivery.waiting == 0 {
+            self.take_content(key.delivery);
         }
     }
 
     /// Forgets a delivery.
     pub fn remove(&mut self, key: DeliveryKey) {
         if self.get(key).is_some() {
+            self.take_content(key);
             let Some(place) = self.places.get_mut(key.place as usize) else { return };
             (place.is_used, place.generation) = (false, place.generation.wrapping_add(1));
             place.delivery.heaviest = None;
-            if place.delivery.content.take().is_some() {
-                self.waiting -= place.delivery.octets;
-            }
             self.free.push(key.place);
         }
     }
@@ -338,15 +340,16 @@ impl<M> Deliveries<M> {
 
     /// Asserts what must hold between two inputs; `is_there` says whether a sender's link is.
     pub fn check(&self, is_there: impl Fn(InLink) -> bool) {
-        let used = || self.places.iter().filter(|place| place.is_used).map(|place| &place.delivery);
-        let waiting: u64 = used().filter(|delivery| delivery.content.is_some()).map(|delivery| delivery.octets).sum();
-        assert_eq!(waiting, self.waiting, "what waits is counted");
-        for delivery in used() {
+        let places = self.places.iter().zip(&self.contents).filter(|(place, _)| place.is_used);
+        let mut octets = 0;
+        for (delivery, content) in places.map(|(place, content)| (&place.delivery, content)) {
             let waiting = delivery.copies.iter().filter(|copy| copy.stage == Stage::Waiting).count();
             assert_eq!(waiting, delivery.waiting as usize, "copies that wait are counted");
             assert!(delivery.sender.is_none_or(|(link, _)| is_there(link)), "who is to be told is there");
-            assert_eq!(waiting > 0, delivery.content.is_some(), "what was sent is there as long as a copy waits");
+            assert_eq!(waiting > 0, content.is_some(), "what was sent is there as long as a copy waits");
+            octets += content.as_ref().map_or(0, |_| delivery.octets);
         }
+        assert_eq!(octets, self.waiting, "what waits is counted");
     }
 
     /// How many there are.
