@@ -11,6 +11,8 @@ use amqp_proto::{Authenticated, Out};
 use engine_core::command::Publish;
 use engine_core::event::{Event, Refusal};
 use engine_core::key::LinkKey;
+use engine_core::message::Message;
+use engine_core::preface::Preface;
 use engine_core::{Answer, Progress, Task, Version};
 use engine_home::limits::GIVEN_OVERHEAD;
 use engine_home::{Due, Gift, Home, Request, Slot, Slots};
@@ -341,20 +343,27 @@ impl<H> Turn<H> {
 
     #[inline]
     fn handle_event(&mut self, link: LinkKey, event: Event) {
-        if let Event::Deliver { key, message } = &event {
-            let wall_ms = self.home.engine().wall_ms();
-            let Some(gift) = self.home.give_sent(link, *key, message) else { return };
-            let Some(entry) = self.entries.get_mut(gift.conn) else { return };
-            touch(&mut self.dirty, entry, gift.conn);
-            if let Some(given) = send(&mut entry.protocol, &gift, &mut self.header, wall_ms) {
-                entry.protocol.handle_given(&mut self.home, given);
-            }
-            return;
+        match &event {
+            Event::Deliver { key, message } => return self.give_sent(link, *key, message, None),
+            Event::Relayed { key, message, preface } => return self.give_sent(link, *key, message, Some(preface)),
+            _ => {}
         }
         let Some(route) = self.home.route(link) else { return self.handle_unrouted(link, event) };
         if let Some(entry) = self.entries.get_mut(route.conn) {
             touch(&mut self.dirty, entry, route.conn);
             entry.protocol.handle_owner(&mut self.home, route, event);
+        }
+    }
+
+    /// Gives a message that another shard sent, or the router.
+    #[inline]
+    fn give_sent(&mut self, link: LinkKey, key: u64, message: &Message, preface: Option<&Preface>) {
+        let wall_ms = self.home.engine().wall_ms();
+        let Some(gift) = self.home.give_sent(link, key, message, preface) else { return };
+        let Some(entry) = self.entries.get_mut(gift.conn) else { return };
+        touch(&mut self.dirty, entry, gift.conn);
+        if let Some(given) = send(&mut entry.protocol, &gift, &mut self.header, wall_ms) {
+            entry.protocol.handle_given(&mut self.home, given);
         }
     }
 

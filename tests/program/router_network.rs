@@ -4,6 +4,8 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 
 use amqp_codec::performative::{self, DeliveryState, Performative};
+use engine_message::encode;
+use engine_message::section::{self, Header};
 use engine_message::value::Value;
 use tempfile::TempDir;
 
@@ -149,6 +151,65 @@ fn what_is_sent_at_one_router_is_received_at_another() {
             receiver.reject(delivery, delivery, "too blue");
             let (_, _, why) = sender.outcome();
             assert!(why.is_some_and(|why| why.contains("shop:closed") && why.contains("too blue")));
+        }
+    }
+}
+
+/// A message by its number: of every three one says nothing of itself, one is annotated by its user, and one has a priority.
+fn encoded(number: u32) -> (Vec<u8>, Vec<u8>) {
+    let annotations = match number % 3 {
+        1 => [&[0x00, 0x53, 0x72, 0xd1, 0, 0, 0, 13, 0, 0, 0, 2, 0xa3, 6][..], b"x-mine", &[0x43]].concat(),
+        _ => Vec::new(),
+    };
+    let mut message = Vec::new();
+    if number % 3 == 2 {
+        Header { priority: 7, ..Header::default() }.encode(&mut message);
+    }
+    message.extend_from_slice(&annotations);
+    message.extend_from_slice(&[0x00, 0x53, 0x75]);
+    encode::binary(&mut message, &number.to_be_bytes());
+    (message, annotations)
+}
+
+#[test]
+fn what_users_annotate_comes_as_it_was_and_nothing_else_whether_messages_wait_or_not() {
+    for shards in [1, 2] {
+        let [a, b, c] = places();
+        let one = node("A", shards, a, &[]);
+        let _two = node("B", shards, b, &[(a, 1)]);
+        let three = node("C", shards, c, &[(b, 1)]);
+        let mut receiver = three.receiver("orders", 2);
+        let mut sender = one.sender("orders");
+        let mut came = 0;
+        for round in 0..4_u32 {
+            let numbers = round * 15..(round + 1) * 15;
+            for number in numbers.clone() {
+                sender.send_encoded(number, &encoded(number).0);
+            }
+            // In the first round most wait for credit at all three, later ones pass.
+            receiver.set_credit(came, 100);
+            let mut got: Vec<(u32, Vec<u8>)> = Vec::new();
+            for _ in numbers.clone() {
+                let (_, message) = receiver.receive_encoded();
+                let sections = section::scan(&message).expect("it is well-formed");
+                let number = message[message.len() - 4..].try_into().map(u32::from_be_bytes).expect("four octets");
+                got.push((number, message[sections.message_annotations].to_vec()));
+            }
+            came += 15;
+            // Messages of one priority come in their order.
+            for kind in [[0, 1], [2, 2]] {
+                let sent: Vec<_> = numbers.clone().filter(|number| kind.contains(&(number % 3))).collect();
+                let came: Vec<_> = got.iter().filter(|(number, _)| kind.contains(&(number % 3))).collect();
+                assert_eq!(came.iter().map(|(number, _)| *number).collect::<Vec<_>>(), sent, "{shards} shards");
+                came.iter().for_each(|(number, annotations)| assert_eq!(*annotations, encoded(*number).1, "{number}"));
+            }
+            receiver.accept(round * 15, came - 1);
+            let mut settled = 0;
+            while settled < 15 {
+                let (first, last, why) = sender.outcome();
+                assert_eq!(why, None);
+                settled += last - first + 1;
+            }
         }
     }
 }

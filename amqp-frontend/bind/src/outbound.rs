@@ -16,7 +16,7 @@ impl Bind {
         let (id, place) = (link_id(route.id), route.place);
         match event {
             Event::Through(said) => self.handle_said(home, place, *said),
-            Event::Deliver { .. } => unreachable!("messages are given, not told of"),
+            Event::Deliver { .. } | Event::Relayed { .. } => unreachable!("messages are given, not told of"),
             Event::Request { message } => self.handle_request(message.body),
             Event::Moved(_) => unreachable!("the home asks the other owner, and tells nobody"),
             Event::Step(_) | Event::Pattern(_) => unreachable!("shards tell each other of it, and no link"),
@@ -57,6 +57,9 @@ impl Bind {
         }
         self.client.messages_out += 1;
         encode_header(header, gift.message, wall_ms);
+        if let Some(preface) = gift.preface {
+            header.extend_from_slice(preface.octets());
+        }
         let (format, part) = (gift.message.format, Part::Whole);
         let send = Send { key: gift.key, settled: Settled::No, format, prefix: header, body: &gift.message.body, part };
         self.machine.send(link_id(gift.id), send, &mut self.out);
@@ -106,7 +109,9 @@ impl Given {
         let rest = match gift.due {
             Due::Send => Rest::Nothing,
             Due::SendAndCredit => Rest::Credit,
-            Due::Wait => Rest::Wait(gift.message.clone()),
+            Due::Wait => {
+                Rest::Wait(gift.preface.map_or_else(|| gift.message.clone(), |preface| preface.before(gift.message)))
+            }
             Due::Back => Rest::Back,
         };
         Self { place: gift.place, id: gift.id, key: gift.key, rest }

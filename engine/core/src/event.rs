@@ -7,6 +7,7 @@ use crate::command::{Command, Outcome, RoutingType};
 use crate::key::EndKey;
 use crate::message::Message;
 use crate::origin::Origin;
+use crate::preface::Preface;
 use crate::resumption::Tag;
 use crate::slab::Key;
 use crate::step::Step;
@@ -78,6 +79,15 @@ pub enum Event {
         key: u64,
         /// The message; its header tells of earlier deliveries.
         message: Message,
+    },
+    /// The same of one that the router passes on with sections of its own before it.
+    Relayed {
+        /// As in `Deliver`.
+        key: u64,
+        /// The message.
+        message: Message,
+        /// What stands before its sections.
+        preface: Preface,
     },
     /// A producer's deliveries `first..=last` (serial numbers) have this outcome.
     Settled {

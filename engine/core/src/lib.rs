@@ -55,6 +55,7 @@ mod pace;
 mod patterns;
 mod plain;
 mod position;
+pub mod preface;
 mod prepared;
 mod producer;
 mod queue;

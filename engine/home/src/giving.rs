@@ -7,6 +7,7 @@ use engine_core::command::Settled;
 use engine_core::event::{Event, KEY_NONE, Shown};
 use engine_core::key::LinkKey;
 use engine_core::message::{Content, Message};
+use engine_core::preface::Preface;
 use engine_message::section;
 
 use engine_shard::ROUTED;
@@ -30,6 +31,8 @@ pub struct Gift<'a> {
     pub key: u64,
     /// The message, where it lies.
     pub message: &'a Message,
+    /// What goes out before its sections.
+    pub preface: Option<&'a Preface>,
     /// What is to be done with it.
     pub due: Due,
 }
@@ -73,8 +76,14 @@ impl Home {
 
     /// Gives a message that another shard sent, or the router. What that sends is counted here; what queues give they count themselves.
     #[inline]
-    pub fn give_sent<'a>(&mut self, link: LinkKey, key: u64, message: &'a Message) -> Option<Gift<'a>> {
-        let gift = gift(&mut self.links, link, key, message)?;
+    pub fn give_sent<'a>(
+        &mut self,
+        link: LinkKey,
+        key: u64,
+        message: &'a Message,
+        preface: Option<&'a Preface>,
+    ) -> Option<Gift<'a>> {
+        let gift = Gift { preface, ..gift(&mut self.links, link, key, message)? };
         if let Some(link) = self.links.get_mut(gift.place).filter(|link| link.owner == ROUTED)
             && gift.due != Due::Back
         {
@@ -108,7 +117,7 @@ fn gift<'a>(links: &mut Slots<Link>, link: LinkKey, key: u64, message: &'a Messa
     if due != Due::Back && (message.content == Content::File || link.stream.is_some()) {
         due = Due::Wait;
     }
-    Some(Gift { conn, place, id: link.id, key, message, due })
+    Some(Gift { conn, place, id: link.id, key, message, preface: None, due })
 }
 
 /// Encodes a message's header section as it is at `wall_ms`.

@@ -384,6 +384,7 @@ impl Home {
             Event::Undelivered { .. } => {}
             Event::Refused { .. } | Event::Detached { .. } => drop(self.links.remove(place)),
             Event::Deliver { .. }
+            | Event::Relayed { .. }
             | Event::Request { .. }
             | Event::Settled { .. }
             | Event::Confirmed { .. }

@@ -125,7 +125,7 @@ impl Home {
     /// A message in parts begins for a consumer's link; gives what is to be done with its first part. `None` if the link is gone.
     pub fn give_beginning(&mut self, place: Slot, key: u64, message: &Message) -> Option<Due> {
         let link = peer_key(self.engine.shard(), place);
-        Some(self.give_sent(link, key, message)?.due)
+        Some(self.give_sent(link, key, message, None)?.due)
     }
 
     /// Of a message in parts nothing was sent: the credit that it was to use is there again.

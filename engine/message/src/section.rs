@@ -5,6 +5,7 @@
 
 use std::ops::Range;
 
+use crate::constructor::ULONG_SMALL;
 use crate::encode::{self, Compound};
 use crate::error::{DecodeError, ErrorKind};
 use crate::fields::Fields;
@@ -307,6 +308,12 @@ pub fn change_annotations(message: &[u8], change: impl FnOnce(&mut Map)) -> Resu
 /// The message annotations of a message that starts behind header and delivery annotations; empty if it has none, or they are cut off.
 #[must_use]
 pub fn front_annotations(kept: &[u8]) -> &[u8] {
+    // Most begin with another section, written as all write it.
+    if let [0x00, ULONG_SMALL, code, ..] = *kept
+        && u64::from(code) != MESSAGE_ANNOTATIONS
+    {
+        return &[];
+    }
     let mut reader = Reader::new(kept);
     let is_there = reader.descriptor().is_ok_and(|of| descriptor_code(of, &NAMES) == Some(MESSAGE_ANNOTATIONS));
     if !is_there || reader.skip().is_err() {

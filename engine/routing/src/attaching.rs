@@ -11,16 +11,16 @@ use engine_core::key::LinkKey;
 use engine_core::slab::Key as Place;
 use engine_message::Condition;
 use engine_router::address::{Class, Key, Mode, Phase};
-use engine_router::forward::sole;
+use engine_router::forward::Passage;
 use engine_router::settlement::{InKind, OutKind};
 use engine_router::table::{self, Consumer, ConsumerId};
 use engine_router::uplink::Way;
 
-use crate::choosing::Only;
 use crate::edge::Need;
 use crate::end::{End, Receiver, Sender, end_key, of_receiver, of_sender};
 use crate::limits::ENDS_MAX;
 use crate::registry::Note;
+use crate::relaying::Only;
 use crate::router::{Router, info, too_many};
 
 impl Router {
@@ -94,10 +94,10 @@ impl Router {
     pub(crate) fn look(&mut self, place: Place) {
         let Some(End::Sender(sender)) = self.ends.get_mut(place) else { return };
         sender.address = self.table.find(&sender.key).cloned();
-        // Messages from the edge do not go back there, and those for a router are for none of its consumers.
-        let is_plain = sender.edge.is_none() && sender.key.class() != Class::Router;
-        let sole = sender.address.as_deref().filter(|_| is_plain).and_then(sole);
-        sender.only = sole.and_then(|consumer| Only::way(self.own.shard, &self.consumers, consumer));
+        // Messages from the edge do not go back there.
+        let address = sender.address.as_deref().filter(|_| sender.edge.is_none());
+        let (routes, known) = (self.table.routes(), (self.own.shard, &self.consumers));
+        sender.only = address.and_then(|address| Only::of((&sender.key, address), (routes, &Passage::HERE), known));
         let link = of_sender(place);
         let is_reached = self.table.is_reached_from(&sender.key, sender.edge.map(|(_, edge)| edge));
         match is_reached {

@@ -22,7 +22,6 @@ use crate::entry::{Entry, Said};
 use crate::heard::Heard;
 use crate::joints::{Neighbours, consumer, neighbour};
 use crate::router::{Own, Passing, Router};
-use crate::streams::Extent;
 
 /// Where a message's targets are put together, and the links to them; by what was chosen before.
 #[derive(Debug, Default)]
@@ -44,35 +43,6 @@ pub(crate) struct Choosing<'a> {
     neighbours: &'a Neighbours,
     chosen: &'a mut Chosen,
     pub heard: &'a Heard,
-}
-
-/// Where all messages of a sender go, whose address has one consumer.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Only {
-    pub link: OutLink,
-    /// The consumer, if it is another shard's.
-    away: Option<ConsumerId>,
-}
-
-impl Only {
-    /// The way to a consumer; nothing if that is a link that whoever is beyond it is told something with each message over.
-    pub fn way(shard: u16, known: &Numbered<ConsumerId, Place>, consumer: ConsumerId) -> Option<Self> {
-        if neighbour(consumer).is_some() || is_anonymous(consumer) {
-            return None;
-        }
-        if consumer.shard() != shard {
-            return Some(Self { link: lane_out(consumer.shard()), away: Some(consumer) });
-        }
-        known.get(&consumer).map(|place| Self { link: of_receiver(*place), away: None })
-    }
-
-    /// A message that goes there.
-    #[inline]
-    pub fn passing(self, message: Message, extent: Extent) -> Passing {
-        assert!(message.content == Content::Here, "what goes through files is refused where it comes in");
-        let consumers = self.away.map_or(Consumers::Here, Consumers::One);
-        Passing { message, away: None, consumers, extent }
-    }
 }
 
 impl Router {

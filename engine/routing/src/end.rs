@@ -5,15 +5,16 @@ use std::sync::Arc;
 
 use engine_core::command::RoutingType;
 use engine_core::key::{EndKey, LinkKey};
+use engine_core::preface::Preface;
 use engine_core::slab::Key as Place;
 use engine_router::address::Key;
 use engine_router::network::LinkId;
 use engine_router::settlement::{InLink, OutLink};
 use engine_router::table::{Address, ConsumerId};
 
-use crate::choosing::Only;
 use crate::edge::EdgeEnd;
 use crate::joints::Joint;
+use crate::relaying::Only;
 
 /// The end of a link.
 #[derive(Debug)]
@@ -45,7 +46,7 @@ pub(crate) struct Sender {
     /// The connection between interior and edge that it is on, if it is, and what that is called.
     pub edge: Option<(u64, LinkId)>,
     /// What this router writes into its messages for other routers, once there was one for them.
-    pub written: OnceCell<Box<[u8]>>,
+    pub written: OnceCell<Preface>,
     /// Whether somebody receives its messages, and whether the other end of such a connection was told so, or is to be told.
     pub is_reached: bool,
     pub is_told: bool,

@@ -11,6 +11,7 @@ use engine_core::command::{Outcome, Settled};
 use engine_core::event::{Event, Refusal};
 use engine_core::key::LinkKey;
 use engine_core::message::Message;
+use engine_core::preface::Preface;
 use engine_core::slab::Key as Place;
 use engine_message::Condition;
 use engine_message::section;
@@ -24,6 +25,7 @@ use engine_router::stamp::{Source, Strip};
 use engine_router::table::{Address, Table};
 
 use crate::end::of_sender;
+use crate::relaying::Only;
 use crate::router::Router;
 use crate::states::state;
 use crate::streams::Extent;
@@ -43,7 +45,7 @@ pub(crate) struct Entry<'a> {
     /// Octets of its annotations, if it is known that there is nothing of a user in them.
     pub bare: Option<usize>,
     /// What this router writes into messages of its sender, once it has.
-    pub written: Option<&'a OnceCell<Box<[u8]>>>,
+    pub written: Option<&'a OnceCell<Preface>>,
     pub extent: Extent,
 }
 
@@ -88,20 +90,20 @@ impl<'a> Said<'a> {
 
     /// A message as other routers are told it by the router `here`; nothing if it cannot go on.
     pub fn for_routers(&self, here: Here<'_>, body: &[u8], entry: &Entry<'_>, taken: &Taken) -> Option<Bytes> {
-        let is_bare = self.octets == 0 && *taken == Taken::Wanted;
-        let Some(written) = entry.written.filter(|_| is_bare) else {
+        let is_alike = self.octets == 0 || entry.bare.is_some();
+        let Some(written) = entry.written.filter(|_| is_alike && *taken == Taken::Wanted) else {
             return Some(rewrite(body, 0..self.octets, &self.come(here, entry, taken)?).into());
         };
-        // The router writes the same into all messages of a client that has written nothing itself.
+        // The router writes the same into all messages of a client that has written nothing itself, and into all that came with the same.
         let section = match written.get() {
             Some(section) => section,
             None => {
                 let mut section = Vec::new();
                 self.come(here, entry, taken)?.encode(&mut section);
-                written.get_or_init(|| section.into())
+                written.get_or_init(|| Preface::new(section))
             }
         };
-        Some([section, body].concat().into())
+        Some([section.octets(), body.get(self.octets..)?].concat().into())
     }
 
     /// What other routers are told, with a message that comes to the router `here`; nothing if it cannot go on.
@@ -154,14 +156,20 @@ pub(crate) struct Coming {
 impl Router {
     /// Takes a message of another router; gives whether that had credit for it.
     pub(crate) fn handle_from_router(&mut self, coming: Coming) -> Result<Option<DeliveryKey>, Overrun> {
-        let section = section::front_annotations(&coming.message.body);
-        let Some(heard) = self.heard.find(section, coming.edge) else { return self.read_from_router(coming) };
-        let Coming { place, delivery, settled, message, extent, .. } = coming;
+        let heard = self.heard.find_front(&coming.message.body, coming.edge);
+        let Some(heard) = heard else { return self.read_from_router(coming) };
+        let Coming { place, delivery, settled, mut message, extent, .. } = coming;
+        if let Extent::Whole = extent {
+            match self.pass_heard(of_sender(place), (delivery, settled), heard, message) {
+                Ok(taken) => return Ok(taken),
+                Err(back) => message = back,
+            }
+        }
         let (_, mut choosing) = self.choosing();
         let Some(known) = choosing.heard.at(heard) else { unreachable!("it was found") };
         let (key, address, passage) = (&known.key, known.address.as_ref(), known.passage);
-        let (from, bare) = (From::Router, Some(known.octets()));
-        let entry = Entry { key, address, passage, from, said: None, bare, written: None, extent };
+        let (from, bare, written) = (From::Router, Some(known.octets()), Some(&known.written));
+        let entry = Entry { key, address, passage, from, said: None, bare, written, extent };
         let passing = choosing.prepare(&entry, message);
         self.take(of_sender(place), delivery, settled, passing)
     }
@@ -193,7 +201,9 @@ impl Router {
         if said.annotations.user_count == 0 && said.annotations.to.is_some() {
             let section = came.get(..said.octets).unwrap_or_default();
             let (key, address) = (key.into_owned(), address.cloned());
-            self.heard.note((section, edge), (key, address, passage));
+            let (routes, known) = (self.table.routes(), (self.own.shard, &self.consumers));
+            let only = address.as_deref().and_then(|address| Only::of((&key, address), (routes, &passage), known));
+            self.heard.note((section, edge), (key, address, passage), only);
         }
         self.take(of_sender(place), delivery, settled, passing)
     }

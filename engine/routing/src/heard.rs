@@ -5,12 +5,17 @@
 //!
 //! Not here: annotations in which there is something of a user, which differ from message to message.
 
+use std::cell::OnceCell;
 use std::sync::Arc;
 
+use engine_core::preface::Preface;
+use engine_message::section;
 use engine_router::address::Key;
 use engine_router::forward::Passage;
 use engine_router::network::LinkId;
 use engine_router::table::Address;
+
+use crate::relaying::Only;
 
 /// As many senders at once are remembered, about.
 const PLACES: usize = 64;
@@ -27,6 +32,10 @@ pub(crate) struct Known {
     pub key: Key,
     pub address: Option<Arc<Address>>,
     pub passage: Passage,
+    /// Where all such messages go, if there is nothing to choose.
+    pub only: Option<Only>,
+    /// What this router writes in its place for other routers, once there was one for them.
+    pub written: OnceCell<Preface>,
 }
 
 impl Known {
@@ -40,6 +49,8 @@ impl Known {
 #[derive(Debug, Default)]
 pub(crate) struct Heard {
     places: Vec<Option<Known>>,
+    /// What was found last.
+    last: usize,
 }
 
 impl Heard {
@@ -49,6 +60,19 @@ impl Heard {
         let place = place(section);
         let known = self.places.get(place)?.as_ref()?;
         (*known.section == *section && known.edge == edge).then_some(place)
+    }
+
+    /// The place of the section that a message begins with. One that begins as the last one did is not read.
+    #[inline]
+    pub fn find_front(&mut self, body: &[u8], edge: Option<LinkId>) -> Option<usize> {
+        if let Some(Some(known)) = self.places.get(self.last)
+            && body.starts_with(&known.section)
+            && known.edge == edge
+        {
+            return Some(self.last);
+        }
+        self.last = self.find(section::front_annotations(body), edge)?;
+        Some(self.last)
     }
 
     /// What is known at a place that was found.
@@ -61,6 +85,7 @@ impl Heard {
         &mut self,
         (section, edge): (&[u8], Option<LinkId>),
         (key, address, passage): (Key, Option<Arc<Address>>, Passage),
+        only: Option<Only>,
     ) {
         if section.len() > SECTION_MAX {
             return;
@@ -69,7 +94,8 @@ impl Heard {
             self.places.resize_with(PLACES, || None);
         }
         if let Some(known) = self.places.get_mut(place(section)) {
-            *known = Some(Known { section: section.into(), edge, key, address, passage });
+            *known =
+                Some(Known { section: section.into(), edge, key, address, passage, only, written: OnceCell::new() });
         }
     }
 
@@ -100,7 +126,7 @@ mod tests {
         for number in 0..1000_u32 {
             let section = number.to_string();
             let edge = (number % 3 == 0).then_some(LinkId(number.into()));
-            heard.note((section.as_bytes(), edge), (key(number), None, Passage::HERE));
+            heard.note((section.as_bytes(), edge), (key(number), None, Passage::HERE), None);
             let known =
                 heard.find(section.as_bytes(), edge).and_then(|place| heard.at(place)).expect("it is the newest");
             assert_eq!((&known.key, known.octets()), (&key(number), section.len()));
@@ -108,7 +134,7 @@ mod tests {
         }
         let left = (0..1000).filter(|number: &u32| heard.find(number.to_string().as_bytes(), None).is_some()).count();
         assert!((20..=PLACES).contains(&left), "{left}");
-        heard.note((&[0; SECTION_MAX + 1], None), (key(0), None, Passage::HERE));
+        heard.note((&[0; SECTION_MAX + 1], None), (key(0), None, Passage::HERE), None);
         assert_eq!(heard.find(&[0; SECTION_MAX + 1], None), None);
         heard.clear();
         assert!((0..1000).all(|number: u32| heard.find(number.to_string().as_bytes(), None).is_none()));

@@ -29,6 +29,7 @@ pub mod limits;
 mod neighbours;
 mod passing;
 mod registry;
+mod relaying;
 mod relays;
 mod router;
 mod ruling;

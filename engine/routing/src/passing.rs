@@ -5,19 +5,18 @@
 use engine_core::command::{Outcome, Settled};
 use engine_core::event::{Event, KEY_NONE, Refusal};
 use engine_core::key::{EndKey, LinkKey};
-use engine_core::message::{Content, Message};
+use engine_core::message::Message;
 use engine_core::slab::Key as Place;
 use engine_message::Condition;
 use engine_router::forward::Passage;
 use engine_router::settlement::{Action, Beginning, CopyKey, DeliveryKey, InLink, OutLink, Overrun, Settling, State};
 
-use crate::choosing::Only;
 use crate::crossing::{Away, Begins, Consumers, Crossing};
 use crate::edge::{EdgeEnd, EdgeKind};
 use crate::end::{End, Named, Sender, lane_in, lane_out, named, of_receiver, of_sender, place};
 use crate::entry::{Coming, Entry, From};
-use crate::held::first;
 use crate::joints::{Joint, JointKind};
+use crate::relaying::Only;
 use crate::router::{Passing, Router};
 use crate::states::{outcome, state};
 use crate::streams::Extent;
@@ -38,16 +37,17 @@ impl Router {
         extent: Extent,
     ) -> bool {
         let place = place(end);
+        let message = match extent {
+            Extent::Whole => match self.pass_only(place, (delivery, settled), message) {
+                Ok(()) => return true,
+                Err(message) => message,
+            },
+            Extent::Begins(_) => message,
+        };
         let (ends, mut choosing) = self.choosing();
         let (link, taken) = match ends.get(place) {
-            Some(&End::Sender(Sender { link, only: Some(only), .. })) => {
-                if let Extent::Whole = extent
-                    && let Some(passed) = self.settlement.pass(of_sender(place), delivery, settling(settled), only.link)
-                {
-                    self.send_only(only, passed.copy(), message);
-                    return true;
-                }
-                (link, self.take_for(of_sender(place), (delivery, settled), only.link, only.passing(message, extent)))
+            Some(&End::Sender(Sender { link, only: Some(Only::Consumer(way)), .. })) => {
+                (link, self.take_for(of_sender(place), (delivery, settled), way.link, way.passing(message, extent)))
             }
             Some(End::Sender(sender)) => {
                 let (link, edge) = (sender.link, sender.edge.map(|(_, edge)| edge));
@@ -320,7 +320,7 @@ impl Router {
 
     /// Sends a message that is whole: as a copy, if its outcome is waited for.
     #[inline]
-    fn send_whole(&mut self, link: OutLink, waited: Option<CopyKey>, passing: Passing) {
+    pub(crate) fn send_whole(&mut self, link: OutLink, waited: Option<CopyKey>, passing: Passing) {
         match named(link.0) {
             Named::End(place) => {
                 let Some(End::Receiver(receiver)) = self.ends.get(place) else { return };
@@ -334,18 +334,6 @@ impl Router {
                 self.out.crossings.push_back((shard, Crossing::Deliver { consumers, number, settled, message, away }));
             }
         }
-    }
-
-    /// Sends a message whose only way was known before, and which is seen as it came.
-    #[inline]
-    fn send_only(&mut self, only: Only, waited: Option<CopyKey>, message: Message) {
-        let Named::End(place) = named(only.link.0) else {
-            return self.send_whole(only.link, waited, only.passing(message, Extent::Whole));
-        };
-        let Some(End::Receiver(receiver)) = self.ends.get(place) else { return };
-        assert!(message.content == Content::Here, "what goes through files is refused where it comes in");
-        let key = waited.map_or(KEY_NONE, |copy| first(copy.delivery));
-        self.out.events.push_back((receiver.link, Event::Deliver { key, message }));
     }
 
     /// Sends the beginning of a message in parts.
@@ -442,7 +430,7 @@ impl Router {
 }
 
 /// What a sender waits for.
-fn settling(settled: Settled) -> Settling {
+pub(crate) fn settling(settled: Settled) -> Settling {
     match settled {
         Settled::Yes => Settling::Settled,
         Settled::No => Settling::Unsettled,

@@ -140,24 +140,14 @@ pub fn choose_link(table: &Table, key: &Key, passage: &Passage, spread: &mut Spr
     ways.get(spread.turn(address.number, ways.len())).copied()
 }
 
-/// The consumer that all messages of clients of this node go to: the address has no other one, here or at other routers.
-#[must_use]
-pub fn sole(address: &Address) -> Option<ConsumerId> {
-    match address.local.as_slice() {
-        [only] if address.routers.is_empty() && address.treatment != Treatment::Unavailable => Some(only.id),
-        _ => None,
-    }
-}
-
 /// The target of an address that has one consumer, or consumers at one router, as most have: there is nothing to choose, and nothing to be
-/// remembered for the next message.
-fn only(address: &Address, routes: &Routes, passage: &Passage) -> Option<Option<Target>> {
+/// remembered for the next message. Nothing for another address; no target if that cannot be reached.
+#[must_use]
+pub fn only(address: &Address, routes: &Routes, passage: &Passage) -> Option<Option<Target>> {
     let is_nearest = matches!(address.treatment, Treatment::Closest | Treatment::LinkBalanced);
-    if let (Some(consumer), None) = (sole(address), passage.edge) {
-        return Some(Some(Target::Consumer(consumer)));
-    }
     match address.local.as_slice() {
         _ if address.treatment == Treatment::Unavailable => None,
+        [only] if address.routers.is_empty() && passage.edge.is_none() => Some(Some(Target::Consumer(only.id))),
         [] if address.routers.count() == 1 => {
             let router = address.routers.iter().next()?;
             let way = (is_nearest || is_valid(routes, router, passage)).then(|| over(routes, router, passage));

@@ -4,6 +4,6 @@ mod choice;
 mod passage;
 mod spread;
 
-pub use choice::{Taken, Target, Undelivered, choose, choose_at, choose_link, sole};
+pub use choice::{Taken, Target, Undelivered, choose, choose_at, choose_link, only};
 pub use passage::Passage;
 pub use spread::Spread;

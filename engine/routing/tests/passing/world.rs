@@ -367,6 +367,7 @@ fn see(seen: &mut Seen, event: Event) {
         Event::Attached { end, .. } => seen.end = Some(end),
         Event::Refused { refusal } | Event::Detached { refusal } => seen.refused = Some(refusal),
         Event::Deliver { key, message } => seen.came.push((key, message.body)),
+        Event::Relayed { key, message, preface } => seen.came.push((key, preface.before(&message).body)),
         Event::Settled { first, last, outcome } => {
             seen.settled.extend((first..=last).map(|delivery| (delivery, outcome.clone())));
         }

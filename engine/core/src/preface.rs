@@ -1,0 +1,48 @@
+//! Sections that stand before those of a message, the same before many.
+//!
+//! Guarantee: a clone copies no octets.
+
+use std::sync::Arc;
+
+use crate::message::Message;
+
+/// Sections that whoever passes messages on puts before each of them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Preface(Arc<Vec<u8>>);
+
+impl Preface {
+    /// These octets.
+    #[must_use]
+    pub fn new(octets: Vec<u8>) -> Self {
+        Self(Arc::new(octets))
+    }
+
+    /// Its octets.
+    #[inline]
+    #[must_use]
+    pub fn octets(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// A message that has these octets itself, in front.
+    #[must_use]
+    pub fn before(&self, message: &Message) -> Message {
+        Message { body: [self.octets(), &message.body].concat().into(), ..message.clone() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+
+    #[test]
+    fn a_message_has_what_stands_before_it() {
+        let mut message = Message::new(Bytes::from_static(b"own"));
+        message.header.priority = 7;
+        let preface = Preface::new(b"before ".to_vec());
+        let whole = preface.before(&message);
+        assert_eq!((&whole.body[..], whole.header), (&b"before own"[..], message.header));
+    }
+}

@@ -1,0 +1,207 @@
+//! Messages that go the only way there is: to the one consumer of their address, or to the one router that has some.
+//!
+//! Guarantee: what these do is what choosing would come to (`choosing`), found with the sender, or with what a router wrote into messages of
+//! the kind. What a router is told is made once for all of them, and goes out before each without being copied. What does not go at once, for
+//! want of credit or of anything that is to be found, is given back to be chosen for.
+
+use std::cell::OnceCell;
+use std::sync::Arc;
+
+use bytes::Buf;
+use engine_core::command::Settled;
+use engine_core::event::{Event, KEY_NONE};
+use engine_core::message::{Content, Message};
+use engine_core::preface::Preface;
+use engine_core::slab::Key as Place;
+use engine_message::section;
+use engine_router::address::{Class, Key};
+use engine_router::forward::{Passage, Target, only};
+use engine_router::network::Routes;
+use engine_router::numbers::Numbered;
+use engine_router::settlement::{CopyKey, DeliveryKey, InLink, OutLink};
+use engine_router::table::{Address, ConsumerId};
+
+use crate::crossing::Consumers;
+use crate::edge::is_anonymous;
+use crate::end::{End, Named, Sender, lane_out, named, of_receiver, of_sender};
+use crate::held::first;
+use crate::joints::neighbour;
+use crate::passing::settling;
+use crate::router::{Passing, Router};
+use crate::streams::Extent;
+
+/// The only way of messages.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Only {
+    /// To one consumer.
+    Consumer(Way),
+    /// To one router. Which link leads there changes with the network, and is looked up for each message.
+    Router,
+}
+
+/// The way to a consumer.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Way {
+    pub link: OutLink,
+    /// The consumer, if it is another shard's.
+    away: Option<ConsumerId>,
+}
+
+impl Only {
+    /// The only way of messages of this address that came so; nothing if there are several, or none.
+    pub fn of(
+        (key, address): (&Key, &Address),
+        (routes, passage): (&Routes, &Passage),
+        (shard, known): (u16, &Numbered<ConsumerId, Place>),
+    ) -> Option<Self> {
+        if key.class() == Class::Router || passage.is_round {
+            return None;
+        }
+        match only(address, routes, passage)?? {
+            Target::Router { .. } => Some(Self::Router),
+            Target::Consumer(consumer) => Way::to(shard, known, consumer).map(Self::Consumer),
+        }
+    }
+}
+
+impl Way {
+    /// The way to a consumer; nothing if that is a link over which whoever is beyond it is told something with each message.
+    fn to(shard: u16, known: &Numbered<ConsumerId, Place>, consumer: ConsumerId) -> Option<Self> {
+        if neighbour(consumer).is_some() || is_anonymous(consumer) {
+            return None;
+        }
+        if consumer.shard() != shard {
+            return Some(Self { link: lane_out(consumer.shard()), away: Some(consumer) });
+        }
+        known.get(&consumer).map(|place| Self { link: of_receiver(*place), away: None })
+    }
+
+    /// A message that goes there.
+    #[inline]
+    pub fn passing(self, message: Message, extent: Extent) -> Passing {
+        assert!(message.content == Content::Here, "what goes through files is refused where it comes in");
+        let consumers = self.away.map_or(Consumers::Here, Consumers::One);
+        Passing { message, away: None, consumers, extent }
+    }
+}
+
+/// What a message for another router goes out by.
+struct Relay {
+    receiver: Place,
+    preface: Preface,
+}
+
+impl Router {
+    /// Takes a message of a client that goes the only way of its address, at once; or gives it back.
+    #[inline(always)]
+    pub(crate) fn pass_only(
+        &mut self,
+        place: Place,
+        (delivery, settled): (u32, Settled),
+        message: Message,
+    ) -> Result<(), Message> {
+        let Some(End::Sender(Sender { only: Some(only), address, written, .. })) = self.ends.get(place) else {
+            return Err(message);
+        };
+        match *only {
+            Only::Consumer(way) => {
+                let Some(passed) = self.settlement.pass(of_sender(place), delivery, settling(settled), way.link) else {
+                    return Err(message);
+                };
+                self.send_way(way, passed.copy(), message);
+            }
+            Only::Router => {
+                let is_bare = section::front_annotations(&message.body).is_empty();
+                let relay = self.relay_to_router((address.as_ref(), &Passage::HERE), written, message.header.priority);
+                let Some(relay) = relay.filter(|_| is_bare) else { return Err(message) };
+                self.send_relay(of_sender(place), (delivery, settled), relay, message)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The same of a message of another router, whose like was heard at this place before.
+    #[inline]
+    pub(crate) fn pass_heard(
+        &mut self,
+        from: InLink,
+        (delivery, settled): (u32, Settled),
+        heard: usize,
+        mut message: Message,
+    ) -> Result<Option<DeliveryKey>, Message> {
+        let Some(known) = self.heard.at(heard) else { return Err(message) };
+        let octets = known.octets();
+        match known.only {
+            None => Err(message),
+            Some(Only::Consumer(way)) => {
+                let Some(passed) = self.settlement.pass(from, delivery, settling(settled), way.link) else {
+                    return Err(message);
+                };
+                message.body.advance(octets);
+                self.send_way(way, passed.copy(), message);
+                Ok(passed.copy().map(|copy| copy.delivery))
+            }
+            Some(Only::Router) => {
+                let way = (known.address.as_ref(), &known.passage);
+                let Some(relay) = self.relay_to_router(way, &known.written, message.header.priority) else {
+                    return Err(message);
+                };
+                let whole = message.body.clone();
+                message.body.advance(octets);
+                let sent = self.send_relay(from, (delivery, settled), relay, message);
+                sent.map_err(|message| Message { body: whole, ..message })
+            }
+        }
+    }
+
+    /// What messages to the only router that has consumers of an address go out by, if a message like them went there before.
+    fn relay_to_router(
+        &self,
+        (address, passage): (Option<&Arc<Address>>, &Passage),
+        written: &OnceCell<Preface>,
+        priority: u8,
+    ) -> Option<Relay> {
+        let preface = written.get()?;
+        let Some(Target::Router { link, .. }) = only(address?, self.table.routes(), passage)? else { return None };
+        let receiver = self.neighbours.receiver(link, priority)?;
+        Some(Relay { receiver, preface: preface.clone() })
+    }
+
+    /// Sends a message whose way is known, and which is seen as it came.
+    #[inline]
+    fn send_way(&mut self, way: Way, waited: Option<CopyKey>, message: Message) {
+        let Named::End(place) = named(way.link.0) else {
+            return self.send_whole(way.link, waited, way.passing(message, Extent::Whole));
+        };
+        let Some(End::Receiver(receiver)) = self.ends.get(place) else { return };
+        assert!(message.content == Content::Here, "what goes through files is refused where it comes in");
+        let key = key_of(waited);
+        self.out.events.push_back((receiver.link, Event::Deliver { key, message }));
+    }
+
+    /// Sends a message to another router, if that has credit; or gives it back.
+    #[inline]
+    fn send_relay(
+        &mut self,
+        from: InLink,
+        (delivery, settled): (u32, Settled),
+        relay: Relay,
+        message: Message,
+    ) -> Result<Option<DeliveryKey>, Message> {
+        let Relay { receiver, preface } = relay;
+        let Some(End::Receiver(known)) = self.ends.get(receiver) else { return Err(message) };
+        let link = known.link;
+        let Some(passed) = self.settlement.pass(from, delivery, settling(settled), of_receiver(receiver)) else {
+            return Err(message);
+        };
+        assert!(message.content == Content::Here, "what goes through files is refused where it comes in");
+        self.out.events.push_back((link, Event::Relayed { key: key_of(passed.copy()), message, preface }));
+        Ok(passed.copy().map(|copy| copy.delivery))
+    }
+}
+
+/// What its receiver calls the first copy of a delivery.
+#[inline]
+fn key_of(waited: Option<CopyKey>) -> u64 {
+    waited.map_or(KEY_NONE, |copy| first(copy.delivery))
+}
