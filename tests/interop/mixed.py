@@ -245,6 +245,12 @@ def large(options, folder, programs):
     return f"10 messages of {LARGE_OCTETS:,} octets each way"
 
 
+def routes_known(router, prefix):
+    """In how many directions it routes links of a prefix to somebody."""
+    rows = query(router.address, ADDRESS, ["name", "remoteCount", "containerCount"])
+    return sum(row["name"] in (f"C{prefix}", f"D{prefix}") and row["remoteCount"] + row["containerCount"] > 0 for row in rows)
+
+
 def link_routes(options, folder, programs):
     """Links go to a broker behind the last router, from a client at the first one."""
     behind = routers.broker(options.router, folder)
@@ -253,18 +259,8 @@ def link_routes(options, folder, programs):
               section("linkRoute", prefix="q", connection="broker", direction="out")]
     row = line(options, folder, programs, at={len(programs) - 1: routed})
 
-    def attaches():
-        try:
-            one = BlockingConnection(row[0].address, timeout=5, allowed_mechs="ANONYMOUS")
-            try:
-                one.create_sender("q.orders").close()
-                return True
-            finally:
-                one.close()
-        except Exception:
-            return False
-
-    wait_for(attaches, "a link to the broker")
+    # A router that does not know of the route yet takes the client's link for itself.
+    wait_for(lambda: routes_known(row[0], "q") == 2, "the first router knows both directions of the route")
     client = BlockingConnection(row[0].address, timeout=20, allowed_mechs="ANONYMOUS")
     sender = client.create_sender("q.orders")
     for number in range(100):
