@@ -13,7 +13,10 @@ import os
 import sys
 
 import routers
-from networks import ADDRESS, DISTRIBUTIONS, PATIENCE_S, WISHES, Exchange, Router, both_ways, line, message, routes_known, wait_for, ways
+from clients import Halfway, Stuck, TakenInTransactions, Transactions
+from networks import (
+    ADDRESS, CONNECTION, DISTRIBUTIONS, LINK, NODE, PATIENCE_S, WISHES, Exchange, Router, both_ways, line, message, reaches, routes_known,
+    wait_for, wait_for_ways)
 from proton.utils import BlockingConnection
 from routers import connector, free_port, listener, query, run_all, section
 
@@ -104,6 +107,76 @@ def link_routes(options, folder, programs):
     return "100 messages to a broker's queue and back over link routes, then 100 while they are received"
 
 
+def presettled(options, folder, programs):
+    """Messages that nobody waits for an outcome of all come, with room for them, alone and among others."""
+    row = line(options, folder, programs)
+    for number, (here, there) in enumerate(both_ways(row)):
+        for kind in ("closest", "balanced", "multicast"):
+            sent = [message(count) for count in range(80)]
+            done = Exchange(f"{kind}.presettled.{number}", sent, here.address, [there.address], presettled=True).run()
+            assert sorted(one.id for one in done.got[0]) == list(range(80)), len(done.got[0])
+    for one in row:
+        one.stop()
+    return "80 messages presettled, closest, balanced and multicast, both ways"
+
+
+def waypoint(options, folder, programs):
+    """A queue of a broker behind the last router is used at each of them, while nobody receives, too."""
+    behind = routers.broker(options.router, folder)
+    host, port = behind.address.rsplit(":", 1)
+    everywhere = [section("address", prefix="orders", waypoint="yes")]
+    joined = [connector(port, host, name="broker", role="route-container"), section("autoLink", address="orders", connection="broker", direction="in"),
+              section("autoLink", address="orders", connection="broker", direction="out")]
+    last = len(programs) - 1
+    row = line(options, folder, programs, at={number: everywhere + (joined if number == last else []) for number in range(last + 1)})
+    for here in row:
+        wait_for(lambda: reaches(here, "M0orders"), f"{here.name} knows the way into the queue")
+    for number, here in enumerate(row):
+        client = BlockingConnection(here.address, timeout=PATIENCE_S, allowed_mechs="ANONYMOUS")
+        sender = client.create_sender("orders")
+        for count in range(20):
+            sender.send(message(100 * number + count, durable=True))
+        client.close()
+    expected = {100 * number + count for number in range(len(row)) for count in range(20)}
+    for number, here in enumerate(row):
+        client = BlockingConnection(here.address, timeout=PATIENCE_S, allowed_mechs="ANONYMOUS")
+        receiver = client.create_receiver("orders")
+        # What is given back comes again, to this one or the next.
+        receiver.receive(timeout=PATIENCE_S)
+        receiver.release(delivered=False)
+        for _ in range(20 if here is not row[-1] else len(expected)):
+            expected.remove(receiver.receive(timeout=PATIENCE_S).id)
+            receiver.accept()
+        client.close()
+    assert not expected, expected
+    for here, there in both_ways(row):
+        done = Exchange("orders", [message(count, durable=True) for count in range(100)], here.address, [there.address]).run()
+        assert sorted(one.id for one in done.got[0]) == list(range(100))
+    for one in row:
+        one.stop()
+    behind.stop()
+    return f"20 messages at each of {len(row)} routers into a queue and out of it, then 100 each way through it"
+
+
+def transactions(options, folder, programs):
+    """Transactions are a broker's behind the last router, for clients at the first one: what is committed is done, and nothing else."""
+    behind = routers.broker(options.router, folder)
+    host, port = behind.address.rsplit(":", 1)
+    routed = [connector(port, host, name="broker", role="route-container"),
+              *(section("linkRoute", prefix=prefix, connection="broker", direction=direction)
+                for prefix, direction in (("q", "in"), ("q", "out"), ("$coordinator", "in")))]
+    row = line(options, folder, programs, at={len(programs) - 1: routed})
+    wait_for(lambda: routes_known(row[0], "q") == 2 and routes_known(row[0], "$coordinator") == 1, "the first router knows the routes")
+    Transactions(row[0].address, "q.paid", [("commit", range(10)), ("abort", range(10, 20)), ("commit", range(20, 30))]).run()
+    wanted = [*range(10), *range(20, 30)]
+    taken = TakenInTransactions(row[0].address, "q.paid", len(wanted)).run()
+    assert taken.got == wanted * 2, taken.got
+    for one in row:
+        one.stop()
+    behind.stop()
+    return "30 messages in three transactions, of which 20 are committed, received in one that is aborted and in one that is not"
+
+
 def management(options, folder, programs):
     """Each router's management is reached through each other one."""
     row = line(options, folder, programs)
@@ -118,14 +191,75 @@ def management(options, folder, programs):
     return f"{len(row) * (len(row) - 1)} questions through another router"
 
 
+def told(options, folder, programs):
+    """What each router tells of itself is told alike through each other one: routers, addresses, links and connections."""
+    row = line(options, folder, programs)
+    client = BlockingConnection(row[-1].address, timeout=PATIENCE_S, allowed_mechs="ANONYMOUS", container_id="a-client")
+    client.create_receiver("closest.told")
+    for here in row[:-1]:
+        wait_for(lambda: reaches(here, "M0closest.told"), f"{here.name} knows who receives")
+    for other in row:
+        for asked in row:
+            node = "$management" if asked is other else f"_topo/0/{other.name}/$management"
+            names = {one["id"] for one in query(asked.address, NODE, ["id", "nextHop", "cost", "validOrigins"], node)}
+            assert names == {one.name for one in row}, f"{asked.name} on {other.name}: {names}"
+            (address,) = [one for one in query(asked.address, ADDRESS, ["name", "subscriberCount", "remoteCount", "distribution"], node)
+                          if one["name"] == "M0closest.told"]
+            counts = (1, 0) if other is row[-1] else (0, 1)
+            assert (address["subscriberCount"], address["remoteCount"]) == counts and address["distribution"] == "closest", address
+            connections = query(asked.address, CONNECTION, ["container", "role", "dir", "identity"], node)
+            neighbours = {one["container"] for one in connections if one["role"] == "inter-router"}
+            assert neighbours == {row[at].name for at in (row.index(other) - 1, row.index(other) + 1) if 0 <= at < len(row)}, neighbours
+            links = query(asked.address, LINK, ["linkType", "linkDir", "owningAddr", "connectionId", "identity"], node)
+            for kind in ("router-control", "inter-router"):
+                over = {one["connectionId"] for one in links if one["linkType"] == kind}
+                assert over == {one["identity"] for one in connections if one["role"] == "inter-router"}, f"{kind}: {over}"
+            ends = [one for one in links if one["owningAddr"] == "M0closest.told"]
+            assert [(one["linkType"], one["linkDir"]) for one in ends] == ([("endpoint", "out")] if other is row[-1] else []), ends
+    client.close()
+    for one in row:
+        one.stop()
+    return f"routers, addresses, links and connections of {len(row)} routers, asked at each of them"
+
+
+def priorities(options, folder, programs):
+    """A receiver that settles nothing holds up its own messages and nobody else's; those of each priority come, with it."""
+    row = line(options, folder, programs)
+    for number, (here, there) in enumerate(both_ways(row)):
+        passing = Exchange(f"closest.passing.{number}", [message(count, priority=count % 10) for count in range(200)], here.address, [there.address])
+        stuck = Stuck(f"closest.stuck.{number}", [message(count, priority=1) for count in range(400)], here.address, [there.address],
+                      meanwhile=passing)
+        stuck.run()
+        for done, count in ((stuck, 400), (passing, 200)):
+            assert sorted(one.id for one in done.got[0]) == list(range(count)), f"{done.address}: {len(done.got[0])} of {count}"
+        assert all(one.priority == one.id % 10 for one in passing.got[0])
+    for one in row:
+        one.stop()
+    return "200 messages of ten priorities past 400 that nobody settles, both ways"
+
+
+def halfway(options, folder, programs):
+    """A large message whose receiver goes, or whose sender gives it up, in the middle of it: both are told, and the next one comes whole."""
+    row = line(options, folder, programs)
+    for number, (here, there) in enumerate(both_ways(row)):
+        for who in ("receiver", "sender"):
+            half = Halfway(f"closest.halfway.{who}.{number}", who, here.address, there.address, LARGE_OCTETS)
+            half.run()
+            text = bytes(range(256)) * (LARGE_OCTETS // 256)
+            done = Exchange(half.address, [message(count, body=text) for count in range(3)], here.address, [there.address]).run()
+            assert all(bytes(one.body) == text for one in done.got[0]), "as they were sent"
+    for one in row:
+        one.stop()
+    return "receivers and senders that leave large messages in the middle, both ways"
+
+
 def lost(options, folder, programs):
     """The router between is killed and comes back: what is sent after that passes, in both directions."""
     row = line(options, folder, programs)
     for turn in range(3):
         row[1].kill()
         row[1].start()
-        for one in row:
-            wait_for(lambda: ways(one) == len(row), f"{one.name} knows the way to all")
+        wait_for_ways(row)
         for number, (here, there) in enumerate(both_ways(row)):
             sent = [message(count) for count in range(100)]
             done = Exchange(f"closest.lost.{turn}.{number}", sent, here.address, [there.address]).run()
@@ -150,7 +284,7 @@ def edges(options, folder, programs):
     return "edge to edge, edge to interior, interior to edge: 40 messages of four outcomes each"
 
 
-SCENARIOS = [outcomes, multicast, large, link_routes, management, lost, edges]
+SCENARIOS = [outcomes, multicast, presettled, large, halfway, priorities, link_routes, transactions, waypoint, management, told, lost, edges]
 ARRANGEMENTS = [("ours", "qdrouterd", "ours"), ("qdrouterd", "ours", "qdrouterd")]
 
 

@@ -13,6 +13,8 @@ from routers import Program, connector, free_port, listener, query, section
 PATIENCE_S = 30
 NODE = "org.apache.qpid.dispatch.router.node"
 ADDRESS = "org.apache.qpid.dispatch.router.address"
+LINK = "org.apache.qpid.dispatch.router.link"
+CONNECTION = "org.apache.qpid.dispatch.connection"
 wait_for = functools.partial(routers.wait_for, patience_s=PATIENCE_S)
 
 
@@ -62,21 +64,37 @@ def line(options, folder, programs, mode="interior", at=None):
         listens = [] if own == "edge" else [listener(ports[number], role="inter-router" if mode == "interior" else "edge")]
         row.append(Router(options, folder, program, f"R{number}", own, *listens, *before, *DISTRIBUTIONS, *(at or {}).get(number, [])))
     if mode == "interior":
-        for one in row:
-            wait_for(lambda: ways(one) == len(programs), f"{one.name} knows the way to {len(programs)} routers")
+        wait_for_ways(row)
     return row
 
 
-def ways(router):
-    """How many routers it knows a way to, itself among them: qdrouterd lists a router before it has computed one."""
-    rows = query(router.address, NODE, ["id", "nextHop", "routerLink"])
-    return sum(row["id"] == router.name or row["nextHop"] is not None or row["routerLink"] is not None for row in rows)
+def wait_for_ways(row):
+    """Waits until each router knows the way to each other one, and for whose messages it is on that way: qdrouterd lists a router before it has
+    computed one, and computes the one before the other."""
+    names = [one.name for one in row]
+
+    def knows(at):
+        rows = {one["id"]: one for one in query(row[at].address, NODE, ["id", "nextHop", "routerLink", "validOrigins"])}
+        if set(rows) != set(names):
+            return False
+        before, behind = names[:at], names[at + 1:]
+        has_way = all(rows[name]["nextHop"] is not None or rows[name]["routerLink"] is not None for name in before + behind)
+        return has_way and all(set(rows[name]["validOrigins"] or []) == set(others)
+                               for there, others in ((before, behind), (behind, before)) for name in there)
+
+    for at, name in enumerate(names):
+        wait_for(lambda: knows(at), f"{name} knows the ways of {len(names)} routers")
+
+
+def reaches(router, key):
+    """Whether it knows who receives from an address, here, behind it or at another router; a link route is an address, too."""
+    rows = query(router.address, ADDRESS, ["name", "subscriberCount", "remoteCount", "containerCount"])
+    return any(row["name"] == key and row["subscriberCount"] + row["remoteCount"] + row["containerCount"] > 0 for row in rows)
 
 
 def routes_known(router, prefix):
     """In how many directions it routes links of a prefix to somebody."""
-    rows = query(router.address, ADDRESS, ["name", "remoteCount", "containerCount"])
-    return sum(row["name"] in (f"C{prefix}", f"D{prefix}") and row["remoteCount"] + row["containerCount"] > 0 for row in rows)
+    return sum(reaches(router, f"{direction}{prefix}") for direction in "CD")
 
 
 class Exchange(MessagingHandler):
