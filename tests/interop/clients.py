@@ -115,6 +115,30 @@ class Halfway(Client):
             self.finish()
 
 
+class Leaves(Client):
+    """Receives the beginning of a large message, and detaches."""
+
+    def __init__(self, at, address):
+        super().__init__(address)
+        self.at, self.has_left = at, False
+
+    def on_start(self, event):
+        self.connect(event, self.at)
+        self.receiver = event.container.create_receiver(self.connections[0], self.address)
+        self.receiver.flow(1)
+
+    def on_delivery(self, event):
+        if not self.has_left and event.delivery.partial and event.delivery.pending:
+            self.has_left = True
+            self.receiver.close()
+
+    def on_message(self, event):
+        self.fail("it came whole at once")
+
+    def on_link_closed(self, event):
+        self.finish()
+
+
 class Transactions(Client, TransactionHandler):
     """Sends messages in transactions, each of which ends as it is to."""
 

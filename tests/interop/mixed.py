@@ -13,7 +13,7 @@ import os
 import sys
 
 import routers
-from clients import Halfway, Stuck, TakenInTransactions, Transactions
+from clients import Halfway, Leaves, Stuck, TakenInTransactions, Transactions
 from networks import (
     ADDRESS, CONNECTION, DISTRIBUTIONS, LINK, NODE, PATIENCE_S, WISHES, Exchange, Router, both_ways, line, message, reaches, routes_known,
     wait_for, wait_for_ways)
@@ -76,16 +76,22 @@ def large(options, folder, programs):
     return f"10 messages of {LARGE_OCTETS:,} octets each way"
 
 
-def link_routes(options, folder, programs):
-    """Links go to a broker behind the last router, from a client at the first one."""
+def line_to_broker(options, folder, programs):
+    """A row of routers, of which the last one has a route for links to a broker of ours behind it, and that broker."""
     behind = routers.broker(options.router, folder)
     host, port = behind.address.rsplit(":", 1)
-    routed = [connector(port, host, name="broker", role="route-container"), section("linkRoute", prefix="q", connection="broker", direction="in"),
-              section("linkRoute", prefix="q", connection="broker", direction="out")]
+    routed = [connector(port, host, name="broker", role="route-container"),
+              *(section("linkRoute", prefix=prefix, connection="broker", direction=direction)
+                for prefix, direction in (("q", "in"), ("q", "out"), ("$coordinator", "in")))]
     row = line(options, folder, programs, at={len(programs) - 1: routed})
-
     # A router that does not know of the route yet takes the client's link for itself.
-    wait_for(lambda: routes_known(row[0], "q") == 2, "the first router knows both directions of the route")
+    wait_for(lambda: routes_known(row[0], "q") == 2 and routes_known(row[0], "$coordinator") == 1, "the first router knows the routes")
+    return row, behind
+
+
+def link_routes(options, folder, programs):
+    """Links go to a broker behind the last router, from a client at the first one."""
+    row, behind = line_to_broker(options, folder, programs)
     client = BlockingConnection(row[0].address, timeout=PATIENCE_S, allowed_mechs="ANONYMOUS")
     sender = client.create_sender("q.orders")
     for number in range(100):
@@ -105,6 +111,25 @@ def link_routes(options, folder, programs):
         one.stop()
     behind.stop()
     return "100 messages to a broker's queue and back over link routes, then 100 while they are received"
+
+
+def left(options, folder, programs):
+    """A large message of a broker's queue whose receiver goes in the middle of it, over link routes, is in the queue again, whole."""
+    row, behind = line_to_broker(options, folder, programs)
+    text = bytes(range(256)) * (LARGE_OCTETS // 256)
+    client = BlockingConnection(row[0].address, timeout=PATIENCE_S, allowed_mechs="ANONYMOUS")
+    sender = client.create_sender("q.large")
+    sender.send(message(0, body=text, durable=True))
+    for _ in range(3):
+        Leaves(row[0].address, "q.large").run()
+    receiver = client.create_receiver("q.large")
+    assert bytes(receiver.receive(timeout=PATIENCE_S).body) == text, "as it was sent"
+    receiver.accept()
+    client.close()
+    for one in row:
+        one.stop()
+    behind.stop()
+    return f"a message of {LARGE_OCTETS:,} octets that is left three times, and received"
 
 
 def presettled(options, folder, programs):
@@ -160,13 +185,7 @@ def waypoint(options, folder, programs):
 
 def transactions(options, folder, programs):
     """Transactions are a broker's behind the last router, for clients at the first one: what is committed is done, and nothing else."""
-    behind = routers.broker(options.router, folder)
-    host, port = behind.address.rsplit(":", 1)
-    routed = [connector(port, host, name="broker", role="route-container"),
-              *(section("linkRoute", prefix=prefix, connection="broker", direction=direction)
-                for prefix, direction in (("q", "in"), ("q", "out"), ("$coordinator", "in")))]
-    row = line(options, folder, programs, at={len(programs) - 1: routed})
-    wait_for(lambda: routes_known(row[0], "q") == 2 and routes_known(row[0], "$coordinator") == 1, "the first router knows the routes")
+    row, behind = line_to_broker(options, folder, programs)
     Transactions(row[0].address, "q.paid", [("commit", range(10)), ("abort", range(10, 20)), ("commit", range(20, 30))]).run()
     wanted = [*range(10), *range(20, 30)]
     taken = TakenInTransactions(row[0].address, "q.paid", len(wanted)).run()
@@ -284,7 +303,7 @@ def edges(options, folder, programs):
     return "edge to edge, edge to interior, interior to edge: 40 messages of four outcomes each"
 
 
-SCENARIOS = [outcomes, multicast, presettled, large, halfway, priorities, link_routes, transactions, waypoint, management, told, lost, edges]
+SCENARIOS = [outcomes, multicast, presettled, large, halfway, priorities, link_routes, left, transactions, waypoint, management, told, lost, edges]
 ARRANGEMENTS = [("ours", "qdrouterd", "ours"), ("qdrouterd", "ours", "qdrouterd")]
 
 

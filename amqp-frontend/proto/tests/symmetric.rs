@@ -1019,3 +1019,23 @@ fn what_was_decided_on_is_said_before_the_link_is_detached() {
         assert_eq!(settled.len(), 1);
     }
 }
+
+#[test]
+fn a_session_ends_with_its_last_link_when_the_peer_has_detached_it_too() {
+    for (asker, role) in ways() {
+        let mut linked = linked(asker, role, ReceiverSettleMode::First);
+        let link = linked.links[0];
+        let End { machine, out, .. } = &mut linked.ends[0];
+        machine.detach(link, Closing::Closed, None, out);
+        machine.end_empty(SessionId(link.session), out);
+        let is_there = |end: &mut End| {
+            let attach = plain_attach("other", Role::Sender);
+            end.machine.attach(SessionId(link.session), attach, &mut Out::default()).is_some()
+        };
+        let written = linked.ends[0].write();
+        assert!(!written.windows(3).any(|bytes| bytes == [0x00, 0x53, 0x17]), "no end behind the detach");
+        linked.ends[1].read(&written);
+        carry(&mut linked.ends, 100);
+        assert!(!is_there(&mut linked.ends[0]), "it ended when the peer had answered");
+    }
+}
