@@ -10,187 +10,18 @@ are started by the same files. It needs a qdrouterd, which is given by its path;
 import argparse
 import functools
 import os
-import signal
-import socket
-import subprocess
 import sys
 
 import routers
-from proton import Condition, Delivery, Message
-from proton.handlers import MessagingHandler
-from proton.reactor import AtLeastOnce, AtMostOnce, Container
+from clients import Halfway, Leaves, Stuck, TakenInTransactions, Transactions
+from networks import (
+    ADDRESS, CONNECTION, DISTRIBUTIONS, LINK, NODE, PATIENCE_S, WISHES, Exchange, Router, both_ways, line, message, reaches, routes_known,
+    wait_for, wait_for_ways)
 from proton.utils import BlockingConnection
-from routers import Program, connector, free_port, listener, query, run_all, section
+from routers import connector, free_port, listener, query, run_all, section
 
-PATIENCE_S = 30
 LARGE_OCTETS = 3_000_000
 ROUTER = "org.apache.qpid.dispatch.router"
-NODE = "org.apache.qpid.dispatch.router.node"
-ADDRESS = "org.apache.qpid.dispatch.router.address"
-wait_for = functools.partial(routers.wait_for, patience_s=PATIENCE_S)
-
-
-class Router(Program):
-    """One router of either program, by a file that both read."""
-
-    def __init__(self, options, folder, program, name, mode, *sections):
-        self.name, self.program, self.port = name, program, free_port()
-        self.address = f"127.0.0.1:{self.port}"
-        path = folder / f"{name}.conf"
-        path.write_text("".join([section("router", mode=mode, id=name), listener(self.port), *sections]))
-        if program == "ours":
-            command = [options.router, "run", "--router", path, "--http", "127.0.0.1:0"]
-        else:
-            command = [options.qdrouterd, "-c", path, *(["-I", options.include] if options.include else [])]
-        super().__init__(command, folder / f"{name}.json")
-
-    def start(self):
-        self.log = open(self.ready.with_suffix(".log"), "a+")
-        self.process = subprocess.Popen(self.command, stdout=self.log, stderr=self.log, stdin=subprocess.DEVNULL)
-        wait_for(lambda: self.process.poll() is None and answers(self.port), f"{self.name} listens")
-
-    def stop(self):
-        self.process.send_signal(signal.SIGTERM)
-        code = self.process.wait(timeout=30)
-        # qdrouterd goes by the signal or with 0; ours stops in order.
-        assert code in ((0,) if self.program == "ours" else (0, -signal.SIGTERM)), f"{self.name} ended with {code}"
-
-
-def answers(port):
-    try:
-        socket.create_connection(("127.0.0.1", port), timeout=1).close()
-        return True
-    except OSError:
-        return False
-
-
-DISTRIBUTIONS = [section("address", prefix=kind, distribution=kind) for kind in ("closest", "balanced", "multicast")]
-
-
-def line(options, folder, programs, mode="interior", at=None):
-    """Routers in a row, each of which connects to the one before. `mode` is what all but the first are; `at` gives one more sections."""
-    row, ports = [], [free_port() for _ in programs]
-    for number, program in enumerate(programs):
-        before = [connector(ports[number - 1], name="before", role="inter-router" if mode == "interior" else "edge")] if number else []
-        own = "interior" if not number else mode
-        listens = [] if own == "edge" else [listener(ports[number], role="inter-router" if mode == "interior" else "edge")]
-        row.append(Router(options, folder, program, f"R{number}", own, *listens, *before, *DISTRIBUTIONS, *(at or {}).get(number, [])))
-    if mode == "interior":
-        for one in row:
-            wait_for(lambda: ways(one) == len(programs), f"{one.name} knows the way to {len(programs)} routers")
-    return row
-
-
-def ways(router):
-    """How many routers it knows a way to, itself among them: qdrouterd lists a router before it has computed one."""
-    rows = query(router.address, NODE, ["id", "nextHop", "routerLink"])
-    return sum(row["id"] == router.name or row["nextHop"] is not None or row["routerLink"] is not None for row in rows)
-
-
-class Exchange(MessagingHandler):
-    """Sends `messages` at one router and receives at others; a message's body says what its receiver does with it."""
-
-    def __init__(self, address, messages, sends_at, receives_at, presettled=False, ends=None):
-        super().__init__(prefetch=100, auto_accept=False, auto_settle=False)
-        self.address, self.messages, self.sends_at, self.receives_at, self.presettled = address, list(messages), sends_at, receives_at, presettled
-        self.expected = ends or len(self.messages)
-        self.ready, self.got, self.told, self.sent, self.failed = 0, [[] for _ in receives_at], 0, {}, []
-        self.connections, self.sender = [], None
-
-    def on_start(self, event):
-        self.container = event.container
-        self.deadline = event.container.schedule(PATIENCE_S, self)
-        self.receivers = {}
-        for number, one in enumerate(self.receives_at):
-            self.connections.append(event.container.connect(one, allowed_mechs="ANONYMOUS", reconnect=False))
-            self.receivers[event.container.create_receiver(self.connections[-1], self.address)] = number
-
-    def on_link_opened(self, event):
-        if event.link in self.receivers:
-            self.ready += 1
-            if self.ready == len(self.receivers):
-                self.while_ready()
-                self.connections.append(event.container.connect(self.sends_at, allowed_mechs="ANONYMOUS", reconnect=False))
-                how = AtMostOnce() if self.presettled else AtLeastOnce()
-                self.sender = event.container.create_sender(self.connections[-1], self.address, options=how)
-
-    def while_ready(self):
-        """What is waited for between the receivers' attaches and the sender's."""
-
-    def on_sendable(self, event):
-        while event.link == self.sender and self.sender.credit and self.messages:
-            message = self.messages.pop(0)
-            delivery = self.sender.send(message)
-            if not self.presettled:
-                self.sent[delivery.tag] = message
-
-    def on_message(self, event):
-        self.got[self.receivers[event.link]].append(event.message)
-        delivery, wish = event.delivery, event.message.properties["wish"]
-        if wish == "rejected":
-            delivery.local.condition = Condition("x:no", "not wanted", {"why": "a test"})
-            delivery.update(Delivery.REJECTED)
-        elif wish == "modified":
-            delivery.local.failed, delivery.local.undeliverable, delivery.local.annotations = True, True, {"x-opt-seen": "yes"}
-            delivery.update(Delivery.MODIFIED)
-        else:
-            delivery.update({"accepted": Delivery.ACCEPTED, "released": Delivery.RELEASED}[wish])
-        delivery.settle()
-        self.look()
-
-    def on_settled(self, event):
-        if event.link == self.sender:
-            self.told += 1
-            self.outcome(self.sent.pop(event.delivery.tag).properties["wish"], event.delivery)
-            self.look()
-
-    def outcome(self, wish, delivery):
-        said = {Delivery.ACCEPTED: "accepted", Delivery.REJECTED: "rejected", Delivery.RELEASED: "released", Delivery.MODIFIED: "modified"}
-        if said.get(delivery.remote_state) != wish:
-            self.failed.append(f"{wish}: told {delivery.remote_state}")
-        if wish == "rejected":
-            told = delivery.remote.condition
-            if told is None or (told.name, told.description) != ("x:no", "not wanted"):
-                self.failed.append(f"rejected: told {told}")
-        if wish == "modified" and not (delivery.remote.failed and delivery.remote.undeliverable):
-            self.failed.append(f"modified: {delivery.remote.failed} {delivery.remote.undeliverable} {delivery.remote.annotations}")
-
-    def look(self):
-        received = sum(len(one) for one in self.got)
-        if received >= self.expected and not self.sent and not self.messages:
-            self.finish()
-
-    def on_link_error(self, event):
-        self.failed.append(f"{event.link.name}: {event.link.remote_condition}")
-        self.finish()
-
-    on_transport_error = on_connection_error = lambda self, event: (self.failed.append(f"{event.transport and event.transport.condition}"), self.finish())
-
-    def on_timer_task(self, event):
-        self.failed.append(f"{self.told} told, {[len(one) for one in self.got]} received, {len(self.messages)} not sent, "
-                           f"{self.ready} receivers, credit {self.sender and self.sender.credit}")
-        self.finish()
-
-    def finish(self):
-        self.deadline.cancel()
-        for connection in self.connections:
-            connection.close()
-
-    def run(self):
-        Container(self).run()
-        assert not self.failed, f"{self.address}: {self.failed[:3]}"
-        return self
-
-
-def message(number, wish="accepted", body=None, **more):
-    return Message(id=number, subject=f"s{number}", body=body or f"text {number}", properties={"wish": wish, "number": number}, **more)
-
-
-WISHES = ("accepted", "rejected", "released", "modified")
-
-
-def both_ways(row):
-    return [(row[0], row[-1]), (row[-1], row[0])]
 
 
 def outcomes(options, folder, programs):
@@ -245,43 +76,126 @@ def large(options, folder, programs):
     return f"10 messages of {LARGE_OCTETS:,} octets each way"
 
 
-def link_routes(options, folder, programs):
-    """Links go to a broker behind the last router, from a client at the first one."""
+def line_to_broker(options, folder, programs):
+    """A row of routers, of which the last one has a route for links to a broker of ours behind it, and that broker."""
     behind = routers.broker(options.router, folder)
     host, port = behind.address.rsplit(":", 1)
-    routed = [connector(port, host, name="broker", role="route-container"), section("linkRoute", prefix="q", connection="broker", direction="in"),
-              section("linkRoute", prefix="q", connection="broker", direction="out")]
+    routed = [connector(port, host, name="broker", role="route-container"),
+              *(section("linkRoute", prefix=prefix, connection="broker", direction=direction)
+                for prefix, direction in (("q", "in"), ("q", "out"), ("$coordinator", "in")))]
     row = line(options, folder, programs, at={len(programs) - 1: routed})
+    # A router that does not know of the route yet takes the client's link for itself.
+    wait_for(lambda: routes_known(row[0], "q") == 2 and routes_known(row[0], "$coordinator") == 1, "the first router knows the routes")
+    return row, behind
 
-    def attaches():
-        try:
-            one = BlockingConnection(row[0].address, timeout=5, allowed_mechs="ANONYMOUS")
-            try:
-                one.create_sender("q.orders").close()
-                return True
-            finally:
-                one.close()
-        except Exception:
-            return False
 
-    wait_for(attaches, "a link to the broker")
-    client = BlockingConnection(row[0].address, timeout=20, allowed_mechs="ANONYMOUS")
+def link_routes(options, folder, programs):
+    """Links go to a broker behind the last router, from a client at the first one."""
+    row, behind = line_to_broker(options, folder, programs)
+    client = BlockingConnection(row[0].address, timeout=PATIENCE_S, allowed_mechs="ANONYMOUS")
     sender = client.create_sender("q.orders")
     for number in range(100):
         sender.send(message(number, durable=True))
-    receiver = client.create_receiver("q.orders", credit=10)
+    # One at a time: a blocking receiver that is given a credit gives it twice and takes half of it back after the first message, and
+    # qdrouterd does not send what waited with it for credit that was taken back and given again.
+    receiver = client.create_receiver("q.orders")
     got = []
     for _ in range(100):
-        got.append(receiver.receive(timeout=10).id)
+        got.append(receiver.receive(timeout=PATIENCE_S).id)
         receiver.accept()
     assert got == list(range(100)), got
-    sender.close()
-    receiver.close()
+    client.close()
+    done = Exchange("q.orders", [message(number, durable=True) for number in range(100)], row[0].address, [row[0].address]).run()
+    assert [one.id for one in done.got[0]] == list(range(100)), done.got[0]
+    for one in row:
+        one.stop()
+    behind.stop()
+    return "100 messages to a broker's queue and back over link routes, then 100 while they are received"
+
+
+def left(options, folder, programs):
+    """A large message of a broker's queue whose receiver goes in the middle of it, over link routes, is in the queue again, whole."""
+    row, behind = line_to_broker(options, folder, programs)
+    text = bytes(range(256)) * (LARGE_OCTETS // 256)
+    client = BlockingConnection(row[0].address, timeout=PATIENCE_S, allowed_mechs="ANONYMOUS")
+    sender = client.create_sender("q.large")
+    sender.send(message(0, body=text, durable=True))
+    for _ in range(3):
+        Leaves(row[0].address, "q.large").run()
+    receiver = client.create_receiver("q.large")
+    # The octets of a body are gone with their message.
+    got = receiver.receive(timeout=PATIENCE_S)
+    assert bytes(got.body) == text, "as it was sent"
+    receiver.accept()
     client.close()
     for one in row:
         one.stop()
     behind.stop()
-    return "100 messages to a broker's queue and back, over link routes"
+    return f"a message of {LARGE_OCTETS:,} octets that is left three times, and received"
+
+
+def presettled(options, folder, programs):
+    """Messages that nobody waits for an outcome of all come, with room for them, alone and among others."""
+    row = line(options, folder, programs)
+    for number, (here, there) in enumerate(both_ways(row)):
+        for kind in ("closest", "balanced", "multicast"):
+            sent = [message(count) for count in range(80)]
+            done = Exchange(f"{kind}.presettled.{number}", sent, here.address, [there.address], presettled=True).run()
+            assert sorted(one.id for one in done.got[0]) == list(range(80)), len(done.got[0])
+    for one in row:
+        one.stop()
+    return "80 messages presettled, closest, balanced and multicast, both ways"
+
+
+def waypoint(options, folder, programs):
+    """A queue of a broker behind the last router is used at each of them, while nobody receives, too."""
+    behind = routers.broker(options.router, folder)
+    host, port = behind.address.rsplit(":", 1)
+    everywhere = [section("address", prefix="orders", waypoint="yes")]
+    joined = [connector(port, host, name="broker", role="route-container"), section("autoLink", address="orders", connection="broker", direction="in"),
+              section("autoLink", address="orders", connection="broker", direction="out")]
+    last = len(programs) - 1
+    row = line(options, folder, programs, at={number: everywhere + (joined if number == last else []) for number in range(last + 1)})
+    for here in row:
+        wait_for(lambda: reaches(here, "M0orders"), f"{here.name} knows the way into the queue")
+    for number, here in enumerate(row):
+        client = BlockingConnection(here.address, timeout=PATIENCE_S, allowed_mechs="ANONYMOUS")
+        sender = client.create_sender("orders")
+        for count in range(20):
+            sender.send(message(100 * number + count, durable=True))
+        client.close()
+    expected = {100 * number + count for number in range(len(row)) for count in range(20)}
+    for number, here in enumerate(row):
+        client = BlockingConnection(here.address, timeout=PATIENCE_S, allowed_mechs="ANONYMOUS")
+        receiver = client.create_receiver("orders")
+        # What is given back comes again, to this one or the next.
+        receiver.receive(timeout=PATIENCE_S)
+        receiver.release(delivered=False)
+        for _ in range(20 if here is not row[-1] else len(expected)):
+            expected.remove(receiver.receive(timeout=PATIENCE_S).id)
+            receiver.accept()
+        client.close()
+    assert not expected, expected
+    for here, there in both_ways(row):
+        done = Exchange("orders", [message(count, durable=True) for count in range(100)], here.address, [there.address]).run()
+        assert sorted(one.id for one in done.got[0]) == list(range(100))
+    for one in row:
+        one.stop()
+    behind.stop()
+    return f"20 messages at each of {len(row)} routers into a queue and out of it, then 100 each way through it"
+
+
+def transactions(options, folder, programs):
+    """Transactions are a broker's behind the last router, for clients at the first one: what is committed is done, and nothing else."""
+    row, behind = line_to_broker(options, folder, programs)
+    Transactions(row[0].address, "q.paid", [("commit", range(10)), ("abort", range(10, 20)), ("commit", range(20, 30))]).run()
+    wanted = [*range(10), *range(20, 30)]
+    taken = TakenInTransactions(row[0].address, "q.paid", len(wanted)).run()
+    assert taken.got == wanted * 2, taken.got
+    for one in row:
+        one.stop()
+    behind.stop()
+    return "30 messages in three transactions, of which 20 are committed, received in one that is aborted and in one that is not"
 
 
 def management(options, folder, programs):
@@ -298,14 +212,75 @@ def management(options, folder, programs):
     return f"{len(row) * (len(row) - 1)} questions through another router"
 
 
+def told(options, folder, programs):
+    """What each router tells of itself is told alike through each other one: routers, addresses, links and connections."""
+    row = line(options, folder, programs)
+    client = BlockingConnection(row[-1].address, timeout=PATIENCE_S, allowed_mechs="ANONYMOUS", container_id="a-client")
+    client.create_receiver("closest.told")
+    for here in row[:-1]:
+        wait_for(lambda: reaches(here, "M0closest.told"), f"{here.name} knows who receives")
+    for other in row:
+        for asked in row:
+            node = "$management" if asked is other else f"_topo/0/{other.name}/$management"
+            names = {one["id"] for one in query(asked.address, NODE, ["id", "nextHop", "cost", "validOrigins"], node)}
+            assert names == {one.name for one in row}, f"{asked.name} on {other.name}: {names}"
+            (address,) = [one for one in query(asked.address, ADDRESS, ["name", "subscriberCount", "remoteCount", "distribution"], node)
+                          if one["name"] == "M0closest.told"]
+            counts = (1, 0) if other is row[-1] else (0, 1)
+            assert (address["subscriberCount"], address["remoteCount"]) == counts and address["distribution"] == "closest", address
+            connections = query(asked.address, CONNECTION, ["container", "role", "dir", "identity"], node)
+            neighbours = {one["container"] for one in connections if one["role"] == "inter-router"}
+            assert neighbours == {row[at].name for at in (row.index(other) - 1, row.index(other) + 1) if 0 <= at < len(row)}, neighbours
+            links = query(asked.address, LINK, ["linkType", "linkDir", "owningAddr", "connectionId", "identity"], node)
+            for kind in ("router-control", "inter-router"):
+                over = {one["connectionId"] for one in links if one["linkType"] == kind}
+                assert over == {one["identity"] for one in connections if one["role"] == "inter-router"}, f"{kind}: {over}"
+            ends = [one for one in links if one["owningAddr"] == "M0closest.told"]
+            assert [(one["linkType"], one["linkDir"]) for one in ends] == ([("endpoint", "out")] if other is row[-1] else []), ends
+    client.close()
+    for one in row:
+        one.stop()
+    return f"routers, addresses, links and connections of {len(row)} routers, asked at each of them"
+
+
+def priorities(options, folder, programs):
+    """A receiver that settles nothing holds up its own messages and nobody else's; those of each priority come, with it."""
+    row = line(options, folder, programs)
+    for number, (here, there) in enumerate(both_ways(row)):
+        passing = Exchange(f"closest.passing.{number}", [message(count, priority=count % 10) for count in range(200)], here.address, [there.address])
+        stuck = Stuck(f"closest.stuck.{number}", [message(count, priority=1) for count in range(400)], here.address, [there.address],
+                      meanwhile=passing)
+        stuck.run()
+        for done, count in ((stuck, 400), (passing, 200)):
+            assert sorted(one.id for one in done.got[0]) == list(range(count)), f"{done.address}: {len(done.got[0])} of {count}"
+        assert all(one.priority == one.id % 10 for one in passing.got[0])
+    for one in row:
+        one.stop()
+    return "200 messages of ten priorities past 400 that nobody settles, both ways"
+
+
+def halfway(options, folder, programs):
+    """A large message whose receiver goes, or whose sender gives it up, in the middle of it: both are told, and the next one comes whole."""
+    row = line(options, folder, programs)
+    for number, (here, there) in enumerate(both_ways(row)):
+        for who in ("receiver", "sender"):
+            half = Halfway(f"closest.halfway.{who}.{number}", who, here.address, there.address, LARGE_OCTETS)
+            half.run()
+            text = bytes(range(256)) * (LARGE_OCTETS // 256)
+            done = Exchange(half.address, [message(count, body=text) for count in range(3)], here.address, [there.address]).run()
+            assert all(bytes(one.body) == text for one in done.got[0]), "as they were sent"
+    for one in row:
+        one.stop()
+    return "receivers and senders that leave large messages in the middle, both ways"
+
+
 def lost(options, folder, programs):
     """The router between is killed and comes back: what is sent after that passes, in both directions."""
     row = line(options, folder, programs)
     for turn in range(3):
         row[1].kill()
         row[1].start()
-        for one in row:
-            wait_for(lambda: ways(one) == len(row), f"{one.name} knows the way to all")
+        wait_for_ways(row)
         for number, (here, there) in enumerate(both_ways(row)):
             sent = [message(count) for count in range(100)]
             done = Exchange(f"closest.lost.{turn}.{number}", sent, here.address, [there.address]).run()
@@ -330,7 +305,7 @@ def edges(options, folder, programs):
     return "edge to edge, edge to interior, interior to edge: 40 messages of four outcomes each"
 
 
-SCENARIOS = [outcomes, multicast, large, link_routes, management, lost, edges]
+SCENARIOS = [outcomes, multicast, presettled, large, halfway, priorities, link_routes, left, transactions, waypoint, management, told, lost, edges]
 ARRANGEMENTS = [("ours", "qdrouterd", "ours"), ("qdrouterd", "ours", "qdrouterd")]
 
 

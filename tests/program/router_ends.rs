@@ -332,12 +332,13 @@ fn routers_become_a_network_when_they_are_connected_and_part_when_that_is_remove
     for shards in [1, 3] {
         let (one, other) = (lonely("A", "interior", shards, ""), lonely("B", "interior", shards, ""));
         let (mut of_one, mut of_other) = (Tool::new(&one, "$management"), Tool::new(&other, "$management"));
+        let ids = |tool: &mut Tool| tool.all("router.node", &["id"]).len();
+        assert_eq!((ids(&mut of_one), ids(&mut of_other)), (1, 1), "each itself");
         let [at] = places();
         let port = at.port().to_string();
         let between = [("host", "127.0.0.1"), ("port", port.as_str()), ("role", "inter-router")];
         made(create(&mut of_one, LISTENER, "network", &between));
         connects(&mut of_other, "network", at, &[("role", "inter-router")]);
-        let ids = |tool: &mut Tool| tool.all("router.node", &["id"]).len();
         wait_for("each other", || (ids(&mut of_one) == 2 && ids(&mut of_other) == 2).then_some(()));
         let (mut receiver, mut sender) = (opened(&one), opened(&other));
         receiver.attach_receiver("a", 10);

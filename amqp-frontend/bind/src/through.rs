@@ -172,7 +172,7 @@ impl Bind {
         own.links -= 1;
         if own.links == 0 {
             through.sessions.remove(&session.0);
-            self.machine.end(session, None, &mut self.out);
+            self.machine.end_empty(session, &mut self.out);
         }
     }
 

@@ -55,6 +55,22 @@ impl Connection {
         put_end(out, max_frame, id.0, error, |error| Performative::End(End { error }));
     }
 
+    /// Ends a session whose links are all to be gone, when the peer has detached them, too: qdrouterd, which still sends on one, does not survive an
+    /// end right behind its detach.
+    pub fn end_empty(&mut self, id: SessionId, out: &mut Out) {
+        if let Some(session) = self.session(id.0) {
+            session.ends_empty = true;
+            self.end_emptied(id, out);
+        }
+    }
+
+    /// Ends a session that ends with its last link, if it has none.
+    pub(crate) fn end_emptied(&mut self, id: SessionId, out: &mut Out) {
+        if self.session(id.0).is_some_and(|session| session.ends_empty && session.is_empty()) {
+            self.end(id, None, out);
+        }
+    }
+
     /// The peer's answer to `begin`.
     pub(crate) fn handle_begun(&mut self, channel: u16, begin: &Begin) -> Option<SessionId> {
         let local = begin.remote_channel?;

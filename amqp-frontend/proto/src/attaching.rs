@@ -13,7 +13,7 @@ use crate::asking::resumed;
 use crate::connection::Connection;
 use crate::dispatch::unattached;
 use crate::endpoint::{self, Endpoint, Modes, Resumes};
-use crate::event::{Event, LinkId};
+use crate::event::{Event, LinkId, SessionId};
 use crate::fault::{self, Fault};
 use crate::fitting::put;
 use crate::flag::Closing;
@@ -200,6 +200,7 @@ impl Connection {
         let answered = link.phase == endpoint::Phase::Detaching;
         self.remove_link(local, handle);
         if answered {
+            self.end_emptied(SessionId(local), out);
             return Ok(None);
         }
         let answer = Detach { handle, closed: detach.closed, error: None };

@@ -12,7 +12,7 @@ use engine_message::Condition;
 use crate::connection::{Connection, Phase};
 use crate::dispatch::unattached;
 use crate::endpoint::{self, Endpoint, Partial, Resumes};
-use crate::event::{Event, Head, LinkId, Payload, Stage, read_head};
+use crate::event::{Deliveries, Event, Head, LinkId, Payload, Stage, read_head};
 use crate::fault::Fault;
 use crate::flag::Settled;
 use crate::input::Input;
@@ -110,8 +110,12 @@ impl Connection {
             _ => {}
         }
         let head = body.get(..body.len() - payload.len()).unwrap_or_default();
+        let decided = if transfer.more || transfer.aborted { None } else { link.take_decided(transfer.settled) };
         let received = receive(link, transfer, &Frame { head, payload, stream_above });
         let link = LinkId { session: local, generation: link.generation, handle };
+        if let (Some((delivery, outcome)), Ok(_)) = (decided, &received) {
+            session.settle(Role::Receiver, Deliveries::one(delivery), Settled::Yes, outcome);
+        }
         received.map(|received| Some(received?.event(link))).map_err(|error| Fault::Link(handle, error))
     }
 }
@@ -201,7 +205,7 @@ fn receive<'a>(
         let keeps = !is_told && !ignored;
         let (head, bytes) = if keeps { (frame.head, BytesMut::from(payload)) } else { (&[][..], BytesMut::new()) };
         let given = is_told.then_some(payload.len() as u64);
-        let partial = Partial { delivery, format, settled, ignored, head: head.into(), bytes, given };
+        let partial = Partial { delivery, format, settled, ignored, head: head.into(), bytes, given, decided: None };
         link.partial = Some(Box::new(partial));
         return match (ignored, is_told) {
             (true, _) => received(What::Ignored),

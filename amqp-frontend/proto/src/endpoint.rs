@@ -8,6 +8,7 @@ use bytes::BytesMut;
 
 use crate::flag::{Drain, Settled};
 use crate::sending::Sending;
+use crate::state::DeliveryOutcome;
 
 /// Where a link is between attach and detach.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +40,8 @@ pub(crate) struct Partial {
     pub bytes: BytesMut,
     /// Octets that it was given in parts; `None`: it was not told of the delivery yet.
     pub given: Option<u64>,
+    /// What the host decided on meanwhile: the peer has been told so, and waits for the last word.
+    pub decided: Option<DeliveryOutcome>,
 }
 
 /// When the two ends of a link settle.
@@ -144,6 +147,19 @@ impl Endpoint {
         let credit = limit.wrapping_sub(self.delivery_count);
         // A receiver that took credit back may be behind what was sent meanwhile: then there is none.
         self.credit = if credit.cast_signed() < 0 { 0 } else { credit };
+    }
+
+    /// Notes what the host decided on if that is a delivery of which more is to come; gives whether it is.
+    pub fn decide_partial(&mut self, delivery: u32, outcome: &DeliveryOutcome) -> bool {
+        let partial = self.partial.as_mut().filter(|partial| partial.delivery == delivery && !partial.settled.is_yes());
+        partial.map(|partial| partial.decided = Some(outcome.clone())).is_some()
+    }
+
+    /// Takes what was decided on the delivery that ends now, if its sender still waits for the last word.
+    pub fn take_decided(&mut self, settled: Option<bool>) -> Option<(u32, DeliveryOutcome)> {
+        let partial = self.partial.as_mut()?;
+        let decided = partial.decided.take().filter(|_| settled != Some(true))?;
+        Some((partial.delivery, decided))
     }
 
     /// Whether nothing that waits can use credit any more, and none of it is under way.

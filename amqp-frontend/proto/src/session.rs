@@ -41,6 +41,8 @@ pub(crate) struct Session {
     pub unsettled: Unsettled,
     pub handles: Handles,
     pub flow_due: bool,
+    /// Whether it ends with its last link.
+    pub ends_empty: bool,
     /// Whether the peer asked for a flow.
     pub echo_due: bool,
     /// Links whose host has no room for more: the window stays as it was said.
@@ -63,6 +65,7 @@ impl Session {
             unsettled: Unsettled::default(),
             handles: Handles::default(),
             flow_due: false,
+            ends_empty: false,
             echo_due: false,
             holding: Vec::new(),
             flows: Vec::new(),
@@ -103,6 +106,11 @@ impl Session {
     /// Whether the host has not answered all attaches of the peer.
     pub fn has_asked(&self) -> bool {
         self.handles.iter().any(|(_, link)| link.phase == endpoint::Phase::Asked)
+    }
+
+    /// Whether there is no link that the peer has attached, too.
+    pub fn is_empty(&self) -> bool {
+        self.handles.iter().all(|(_, link)| link.remote_handle.is_none())
     }
 
     /// Forgets a link and what of it is unsettled.

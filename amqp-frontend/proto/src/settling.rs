@@ -1,7 +1,8 @@
 //! What both ends say of deliveries (part 2.7.6): outcomes and other states, settled or not, from either end of a link.
 //!
 //! Guarantees: a disposition over any range costs what there is to settle, not what the range claims; every delivery that was sent is
-//! named once when it is settled, and never after; what one host says reaches the other whole.
+//! named once when it is settled, and never after; what one host says reaches the other whole; what is decided on before it has come whole
+//! is said at once, and settled behind its end.
 //! Not here: what a state is (`state`).
 
 use amqp_codec::performative::{DeliveryState, Disposition, ReceiverSettleMode, Role, encode_disposition};
@@ -132,12 +133,21 @@ impl Connection {
         }
     }
 
-    /// Decides on the deliveries `first..=last` of a link that came; leaves with `poll_output`.
+    /// Decides on the deliveries `first..=last` of a link that came; leaves with `poll_output`. One of which more is to come is settled
+    /// when that has come: qdrouterd passes over the last word on what it still receives itself, and waits for it without end.
     #[inline]
     pub fn settle(&mut self, id: LinkId, first: u32, last: u32, outcome: DeliveryOutcome) {
         let Some(session) = self.session(id.session) else { return };
         let Some(link) = session.link_by_id(id) else { return };
         let settled = Settled::of(link.modes.receiver == ReceiverSettleMode::First);
+        if settled.is_yes() && link.partial.is_some() && link.decide_partial(last, &outcome) {
+            // What comes in parts is the last that came on its link.
+            if first != last {
+                let before = Deliveries { first, last: last.wrapping_sub(1) };
+                session.settle(Role::Receiver, before, settled, outcome.clone());
+            }
+            return session.settle(Role::Receiver, Deliveries::one(last), Settled::No, outcome);
+        }
         session.settle(Role::Receiver, Deliveries { first, last }, settled, outcome);
     }
 

@@ -7,8 +7,10 @@
 use std::sync::Arc;
 
 use amqp_codec::AmqpError;
+use amqp_codec::frame::{self, Split};
 use amqp_codec::performative::{
-    Attach, DeliveryState, Open, ReceiverSettleMode, Role, SenderSettleMode, Source, Target, Terminus,
+    self, Attach, DeliveryState, Disposition, Open, Performative, ReceiverSettleMode, Role, SenderSettleMode, Source,
+    Target, Terminus,
 };
 use amqp_proto::{
     Closing, Config, Confirmation, Connection, Deliveries, DeliveryOutcome, Drain, Event, Input, LinkId, Out, Part,
@@ -931,6 +933,70 @@ fn nobody_is_told_of_what_was_given_up_while_that_waits_for_the_window() {
     }
 }
 
+/// The dispositions that an end writes: which deliveries, and whether they are settled.
+fn dispositions(end: &mut End) -> (Vec<u8>, Vec<(u32, u32, bool)>) {
+    let written = end.write();
+    let mut said = Vec::new();
+    let mut rest = written.as_slice();
+    while let Ok(Split::Frame { frame, bytes }) = frame::split(rest, u32::MAX) {
+        rest = &rest[bytes..];
+        if let Ok((Performative::Disposition(Disposition { first, last, settled, .. }), _)) =
+            performative::decode(frame.body)
+        {
+            said.push((first, last.unwrap_or(first), settled));
+        }
+    }
+    (written, said)
+}
+
+#[test]
+fn what_is_decided_on_half_way_is_said_at_once_and_settled_when_it_has_come_whole() {
+    let body = Bytes::from(vec![1; 9000]);
+    for (asker, role) in ways() {
+        for (part, settled_by_sender) in
+            [(Part::Last, Settled::No), (Part::Last, Settled::Yes), (Part::Aborted, Settled::No)]
+        {
+            let sender = Linked::sender(asker, role);
+            let receiver = 1 - sender;
+            let mut linked = linked(asker, role, ReceiverSettleMode::First);
+            linked.grant(receiver, 5);
+            linked.send(sender, 8, &Bytes::from_static(b"x"), Part::Whole);
+            linked.send(sender, 9, &body, Part::First);
+            carry(&mut linked.ends, 100);
+            linked.ends.iter_mut().for_each(|end| drop(end.heard()));
+            let link = linked.links[receiver];
+            linked.ends[receiver].machine.settle(link, 0, 1, DeliveryOutcome::Released);
+            let (written, said) = dispositions(&mut linked.ends[receiver]);
+            assert_eq!(said, [(0, 0, true), (1, 1, false)]);
+            // Told once, by the first of its dispositions.
+            linked.ends[sender].read(&written);
+            let keys = |told: &Told| match told {
+                Told::Settled(Some(DeliveryOutcome::Released), settled) => settled.iter().map(|one| one.key).collect(),
+                other => panic!("{other:?}"),
+            };
+            let told: Vec<Vec<u64>> = linked.ends[sender].heard().iter().map(keys).collect();
+            assert_eq!(told, [[8], [9]]);
+            let id = linked.links[sender];
+            let End { machine, out, .. } = &mut linked.ends[sender];
+            match part {
+                Part::Aborted => machine.abort(id, out),
+                _ => {
+                    let send = Send { key: 9, settled: settled_by_sender, format: 0, prefix: &[], body: &body, part };
+                    machine.send(id, send, out);
+                }
+            }
+            let written = linked.ends[sender].write();
+            linked.ends[receiver].read(&written);
+            linked.ends[receiver].machine.check();
+            let (written, said) = dispositions(&mut linked.ends[receiver]);
+            let waits = part == Part::Last && settled_by_sender == Settled::No;
+            assert_eq!(said, if waits { vec![(1, 1, true)] } else { vec![] });
+            linked.ends[sender].read(&written);
+            assert_eq!(linked.ends[sender].heard(), [], "it knows already");
+        }
+    }
+}
+
 #[test]
 fn what_was_decided_on_is_said_before_the_link_is_detached() {
     for (asker, role) in ways() {
@@ -951,5 +1017,25 @@ fn what_was_decided_on_is_said_before_the_link_is_detached() {
             panic!("{heard:?}")
         };
         assert_eq!(settled.len(), 1);
+    }
+}
+
+#[test]
+fn a_session_ends_with_its_last_link_when_the_peer_has_detached_it_too() {
+    for (asker, role) in ways() {
+        let mut linked = linked(asker, role, ReceiverSettleMode::First);
+        let link = linked.links[0];
+        let End { machine, out, .. } = &mut linked.ends[0];
+        machine.detach(link, Closing::Closed, None, out);
+        machine.end_empty(SessionId(link.session), out);
+        let is_there = |end: &mut End| {
+            let attach = plain_attach("other", Role::Sender);
+            end.machine.attach(SessionId(link.session), attach, &mut Out::default()).is_some()
+        };
+        let written = linked.ends[0].write();
+        assert!(!written.windows(3).any(|bytes| bytes == [0x00, 0x53, 0x17]), "no end behind the detach");
+        linked.ends[1].read(&written);
+        carry(&mut linked.ends, 100);
+        assert!(!is_there(&mut linked.ends[0]), "it ended when the peer had answered");
     }
 }

@@ -6,6 +6,7 @@ use engine_router::set::RouterIndex;
 use engine_router::table::Address;
 use engine_router::{RouterId, Treatment, address::Key};
 use engine_router_conf::schema::EntityType;
+use engine_router_conf::words::Mode;
 use engine_router_management::{Row, types};
 
 use super::window::Window;
@@ -97,12 +98,19 @@ impl RouterAgent {
         Ok(())
     }
 
-    /// Routers of the network, this one first; none if it is alone.
+    /// Routers of the network, this one first, as long as it has met no other, too; none if it is of no network.
     fn routers(&self) -> Vec<(RouterIndex, RouterId)> {
         let table = self.table.table();
         let routes = table.routes();
-        let found = RouterIndex::all().filter_map(|index| Some((index, routes.id(index)?.clone())));
-        found.collect()
+        let found: Vec<_> = RouterIndex::all().filter_map(|index| Some((index, routes.id(index)?.clone()))).collect();
+        if found.is_empty() { self.unmet().into_iter().collect() } else { found }
+    }
+
+    /// This router, if it is of a network. The table has it only from the first neighbour on.
+    fn unmet(&self) -> Option<(RouterIndex, RouterId)> {
+        let router = &self.configuration().router;
+        let id = router.id.as_deref().filter(|_| router.mode == Mode::Interior)?;
+        Some((RouterIndex::SELF, RouterId::new(id)?))
     }
 
     /// Where each router of the network is managed.
