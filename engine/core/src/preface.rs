@@ -4,6 +4,8 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use crate::message::Message;
 
 /// Sections that whoever passes messages on puts before each of them.
@@ -24,17 +26,21 @@ impl Preface {
         &self.0
     }
 
+    /// A body with these octets in front.
+    #[must_use]
+    pub fn join(&self, body: &[u8]) -> Bytes {
+        [self.octets(), body].concat().into()
+    }
+
     /// A message that has these octets itself, in front.
     #[must_use]
     pub fn before(&self, message: &Message) -> Message {
-        Message { body: [self.octets(), &message.body].concat().into(), ..message.clone() }
+        Message { body: self.join(&message.body), ..message.clone() }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use bytes::Bytes;
-
     use super::*;
 
     #[test]

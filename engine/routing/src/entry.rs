@@ -103,7 +103,7 @@ impl<'a> Said<'a> {
                 written.get_or_init(|| Preface::new(section))
             }
         };
-        Some([section.octets(), body.get(self.octets..)?].concat().into())
+        Some(section.join(body.get(self.octets..)?))
     }
 
     /// What other routers are told, with a message that comes to the router `here`; nothing if it cannot go on.

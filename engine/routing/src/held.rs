@@ -3,6 +3,7 @@
 //! Guarantee: a key names one copy, or nothing once that is over. The first copy of a delivery, which is the only one of nearly all, is
 //! named by the delivery itself, so that nothing is kept of it here; further ones have places of their own.
 
+use engine_core::event::KEY_NONE;
 use engine_core::slab::Key as Place;
 use engine_router::settlement::{CopyKey, DeliveryKey};
 
@@ -37,16 +38,28 @@ fn named(key: u64) -> Named {
 
 /// The key of the first copy of a delivery.
 #[inline]
-pub(crate) fn first(delivery: DeliveryKey) -> u64 {
+fn first(delivery: DeliveryKey) -> u64 {
     delivery.to_bits() | FIRST
 }
 
 impl Router {
+    /// The key of what a receiver is sent, of which it has a copy if its outcome is waited for.
+    #[inline]
+    pub(crate) fn key_for(&mut self, receiver: Place, waited: Option<CopyKey>) -> u64 {
+        waited.map_or(KEY_NONE, |copy| self.hold(receiver, copy))
+    }
+
     /// A receiver has a copy; gives its key.
-    pub(crate) fn hold(&mut self, receiver: Place, copy: CopyKey) -> u64 {
+    #[inline]
+    fn hold(&mut self, receiver: Place, copy: CopyKey) -> u64 {
         if copy.index == 0 {
             return first(copy.delivery);
         }
+        self.hold_further(receiver, copy)
+    }
+
+    #[cold]
+    fn hold_further(&mut self, receiver: Place, copy: CopyKey) -> u64 {
         let Some(End::Receiver(known)) = self.ends.get_mut(receiver) else {
             unreachable!("a copy is sent to who is there")
         };
@@ -95,8 +108,6 @@ impl Router {
 
 #[cfg(test)]
 mod tests {
-    use engine_core::event::KEY_NONE;
-
     use super::*;
 
     #[test]

@@ -3,7 +3,7 @@
 //! Guarantee: whatever was given to the settlement machine, all that it wants done is done before anything else is given to it.
 
 use engine_core::command::{Outcome, Settled};
-use engine_core::event::{Event, KEY_NONE, Refusal};
+use engine_core::event::{Event, Refusal};
 use engine_core::key::{EndKey, LinkKey};
 use engine_core::message::Message;
 use engine_core::slab::Key as Place;
@@ -233,7 +233,7 @@ impl Router {
             && let Some(passed) = self.settlement.pass(from, number, settling(settled), link)
         {
             self.send_whole(link, passed.copy(), passing);
-            return Ok(passed.copy().map(|copy| copy.delivery));
+            return Ok(passed.delivery());
         }
         self.chosen.links.clear();
         self.chosen.links.push(link);
@@ -325,7 +325,7 @@ impl Router {
             Named::End(place) => {
                 let Some(End::Receiver(receiver)) = self.ends.get(place) else { return };
                 let (link, message) = (receiver.link, passing.seen_by(receiver));
-                let key = waited.map_or(KEY_NONE, |copy| self.hold(place, copy));
+                let key = self.key_for(place, waited);
                 self.out.events.push_back((link, Event::Deliver { key, message }));
             }
             Named::Lane(shard) => {
@@ -349,7 +349,7 @@ impl Router {
             Named::End(place) => {
                 let Some(End::Receiver(receiver)) = self.ends.get(place) else { return };
                 let (link, message) = (receiver.link, passing.seen_by(receiver));
-                let key = waited.map_or(KEY_NONE, |copy| self.hold(place, copy));
+                let key = self.key_for(place, waited);
                 let event = self.waiting.streams.begin(copy, key, message, beginning);
                 self.out.events.push_back((link, event));
             }

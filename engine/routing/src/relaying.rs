@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use bytes::Buf;
 use engine_core::command::Settled;
-use engine_core::event::{Event, KEY_NONE};
+use engine_core::event::Event;
 use engine_core::message::{Content, Message};
 use engine_core::preface::Preface;
 use engine_core::slab::Key as Place;
@@ -24,7 +24,6 @@ use engine_router::table::{Address, ConsumerId};
 use crate::crossing::Consumers;
 use crate::edge::is_anonymous;
 use crate::end::{End, Named, Sender, lane_out, named, of_receiver, of_sender};
-use crate::held::first;
 use crate::joints::neighbour;
 use crate::passing::settling;
 use crate::router::{Passing, Router};
@@ -114,7 +113,7 @@ impl Router {
                 let is_bare = section::front_annotations(&message.body).is_empty();
                 let relay = self.relay_to_router((address.as_ref(), &Passage::HERE), written, message.header.priority);
                 let Some(relay) = relay.filter(|_| is_bare) else { return Err(message) };
-                self.send_relay(of_sender(place), (delivery, settled), relay, message)?;
+                self.send_relay(of_sender(place), (delivery, settled), relay, (0, message))?;
             }
         }
         Ok(())
@@ -139,17 +138,14 @@ impl Router {
                 };
                 message.body.advance(octets);
                 self.send_way(way, passed.copy(), message);
-                Ok(passed.copy().map(|copy| copy.delivery))
+                Ok(passed.delivery())
             }
             Some(Only::Router) => {
                 let way = (known.address.as_ref(), &known.passage);
                 let Some(relay) = self.relay_to_router(way, &known.written, message.header.priority) else {
                     return Err(message);
                 };
-                let whole = message.body.clone();
-                message.body.advance(octets);
-                let sent = self.send_relay(from, (delivery, settled), relay, message);
-                sent.map_err(|message| Message { body: whole, ..message })
+                self.send_relay(from, (delivery, settled), relay, (octets, message))
             }
         }
     }
@@ -175,18 +171,19 @@ impl Router {
         };
         let Some(End::Receiver(receiver)) = self.ends.get(place) else { return };
         assert!(message.content == Content::Here, "what goes through files is refused where it comes in");
-        let key = key_of(waited);
-        self.out.events.push_back((receiver.link, Event::Deliver { key, message }));
+        let link = receiver.link;
+        let key = self.key_for(place, waited);
+        self.out.events.push_back((link, Event::Deliver { key, message }));
     }
 
-    /// Sends a message to another router, if that has credit; or gives it back.
+    /// Sends a message to another router, without its first octets, if that has credit; or gives it back.
     #[inline]
     fn send_relay(
         &mut self,
         from: InLink,
         (delivery, settled): (u32, Settled),
         relay: Relay,
-        message: Message,
+        (octets, mut message): (usize, Message),
     ) -> Result<Option<DeliveryKey>, Message> {
         let Relay { receiver, preface } = relay;
         let Some(End::Receiver(known)) = self.ends.get(receiver) else { return Err(message) };
@@ -195,13 +192,9 @@ impl Router {
             return Err(message);
         };
         assert!(message.content == Content::Here, "what goes through files is refused where it comes in");
-        self.out.events.push_back((link, Event::Relayed { key: key_of(passed.copy()), message, preface }));
-        Ok(passed.copy().map(|copy| copy.delivery))
+        message.body.advance(octets);
+        let key = self.key_for(receiver, passed.copy());
+        self.out.events.push_back((link, Event::Relayed { key, message, preface }));
+        Ok(passed.delivery())
     }
-}
-
-/// What its receiver calls the first copy of a delivery.
-#[inline]
-fn key_of(waited: Option<CopyKey>) -> u64 {
-    waited.map_or(KEY_NONE, |copy| first(copy.delivery))
 }

@@ -152,6 +152,21 @@ struct Place {
     delivery: Delivery,
 }
 
+impl Place {
+    /// Whether it is this delivery's.
+    #[inline]
+    fn is_of(&self, key: DeliveryKey) -> bool {
+        self.is_used && self.generation == key.generation
+    }
+
+    /// Its delivery is over: what named that names nothing.
+    #[inline]
+    fn vacate(&mut self) {
+        (self.is_used, self.generation) = (false, self.generation.wrapping_add(1));
+        self.delivery.heaviest = None;
+    }
+}
+
 /// All deliveries that are under way.
 #[derive(Debug)]
 pub(super) struct Deliveries<M> {
@@ -226,31 +241,28 @@ impl<M> Deliveries<M> {
     /// have.
     #[inline]
     pub fn take_single(&mut self, key: DeliveryKey) -> Option<Single> {
-        let place = self.places.get_mut(key.place as usize).filter(|place| place.generation == key.generation)?;
+        let place = self.places.get_mut(key.place as usize).filter(|place| place.is_of(key))?;
         let delivery = &place.delivery;
-        let (&[Copy { link, stage: Stage::Sent, at, .. }], Some(sender), true) =
-            (delivery.copies.as_slice(), delivery.sender, place.is_used)
+        let (&[Copy { link, stage: Stage::Sent, at, .. }], Some(sender)) =
+            (delivery.copies.as_slice(), delivery.sender)
         else {
             return None;
         };
         let single = Single { sender, at: delivery.at, receiver: link, sent_at: at };
         // Nothing of it waits, so that what was sent is gone.
-        (place.is_used, place.generation) = (false, place.generation.wrapping_add(1));
-        place.delivery.heaviest = None;
+        place.vacate();
         self.free.push(key.place);
         Some(single)
     }
 
     /// A delivery that is under way.
     pub fn get(&self, key: DeliveryKey) -> Option<&Delivery> {
-        let place = self.places.get(key.place as usize)?;
-        (place.is_used && place.generation == key.generation).then_some(&place.delivery)
+        self.places.get(key.place as usize).filter(|place| place.is_of(key)).map(|place| &place.delivery)
     }
 
     /// A delivery that is under way, to be changed.
     pub fn get_mut(&mut self, key: DeliveryKey) -> Option<&mut Delivery> {
-        let place = self.places.get_mut(key.place as usize)?;
-        (place.is_used && place.generation == key.generation).then_some(&mut place.delivery)
+        self.places.get_mut(key.place as usize).filter(|place| place.is_of(key)).map(|place| &mut place.delivery)
     }
 
     /// A copy that is under way.
@@ -263,8 +275,8 @@ impl<M> Deliveries<M> {
     where
         M: Clone,
     {
-        let is_last = self.get(key.delivery)?.waiting <= 1;
-        if is_last { self.take_content(key.delivery) } else { self.contents.get(key.delivery.place as usize)?.clone() }
+        let others = self.get(key.delivery)?.waiting.saturating_sub(1);
+        self.content_beside(key.delivery, others)
     }
 
     /// A copy that waits is sent, for an outcome: it is at this place among what its link was sent. Gives what it has, as `content` does.
@@ -277,8 +289,20 @@ impl<M> Deliveries<M> {
         let copy = delivery.copies.get_mut(key.index as usize)?;
         (copy.stage, copy.at) = (Stage::Sent, at as u32);
         delivery.waiting -= 1;
-        let is_last = delivery.waiting == 0;
-        if is_last { self.take_content(key.delivery) } else { self.contents.get(key.delivery.place as usize)?.clone() }
+        let others = delivery.waiting;
+        self.content_beside(key.delivery, others)
+    }
+
+    /// What was sent, for a copy beside which so many wait.
+    #[inline]
+    fn content_beside(&mut self, key: DeliveryKey, others: u32) -> Option<M>
+    where
+        M: Clone,
+    {
+        match others {
+            0 => self.take_content(key),
+            _ => self.contents.get(key.place as usize)?.clone(),
+        }
     }
 
     /// Takes out what was sent, which no copy needs any more.
@@ -327,8 +351,7 @@ impl<M> Deliveries<M> {
         if self.get(key).is_some() {
             self.take_content(key);
             let Some(place) = self.places.get_mut(key.place as usize) else { return };
-            (place.is_used, place.generation) = (false, place.generation.wrapping_add(1));
-            place.delivery.heaviest = None;
+            place.vacate();
             self.free.push(key.place);
         }
     }

@@ -3,7 +3,7 @@
 //! Guarantee: what these do is what `handle_delivery` and `handle_outcome` would do, with their actions carried out. They give what is to be
 //! done in place of actions, and their host keeps what was sent all the while. What is not so simple they leave as it was.
 
-use super::deliveries::{CopyKey, Single};
+use super::deliveries::{CopyKey, DeliveryKey, Single};
 use super::links::{InLink, OutKind, OutLink};
 use super::machine::Settlement;
 use super::state::{Settling, State};
@@ -26,6 +26,13 @@ impl Passed {
             Self::Unsettled(copy) => Some(copy),
             Self::Settled => None,
         }
+    }
+
+    /// Its delivery, likewise.
+    #[inline]
+    #[must_use]
+    pub fn delivery(self) -> Option<DeliveryKey> {
+        self.copy().map(|copy| copy.delivery)
     }
 }
 
