@@ -1,10 +1,9 @@
 """Clients of mixed networks (`mixed.py`) that do one thing of their own: hold messages up, leave in the middle of one, have transactions."""
 from typing import NamedTuple
 
-from networks import PATIENCE_S, Exchange, message
+from networks import Client, Exchange, message
 from proton import Delivery, Message, Receiver
-from proton.handlers import MessagingHandler, TransactionHandler
-from proton.reactor import Container
+from proton.handlers import TransactionHandler
 
 
 class Held(NamedTuple):
@@ -31,42 +30,6 @@ class Stuck(Exchange):
             held, self.held = self.held, None
             for one in held:
                 super().on_message(one)
-
-
-class Client(MessagingHandler):
-    """One that has a time to be done in."""
-
-    def __init__(self, address):
-        super().__init__(prefetch=0, auto_accept=False, auto_settle=True)
-        self.address, self.failed, self.connections = address, [], []
-
-    def connect(self, event, *to):
-        self.container = event.container
-        self.deadline = event.container.schedule(PATIENCE_S, self)
-        self.connections = [event.container.connect(one, allowed_mechs="ANONYMOUS", reconnect=False) for one in to]
-
-    def on_timer_task(self, event):
-        self.fail("not done in time")
-
-    def on_link_error(self, event):
-        self.fail(f"{event.link.name}: {event.link.remote_condition}")
-
-    def on_transport_error(self, event):
-        self.fail(f"{event.transport.condition}")
-
-    def fail(self, why):
-        self.failed.append(why)
-        self.finish()
-
-    def finish(self):
-        self.deadline.cancel()
-        for connection in self.connections:
-            connection.close()
-
-    def run(self):
-        Container(self).run()
-        assert not self.failed, f"{self.address}: {self.failed[:3]}"
-        return self
 
 
 class Halfway(Client):

@@ -21,7 +21,13 @@ from proton.utils import BlockingConnection
 from routers import connector, free_port, listener, query, run_all, section
 
 LARGE_OCTETS = 3_000_000
+LARGE_TEXT = bytes(range(256)) * (LARGE_OCTETS // 256)
 ROUTER = "org.apache.qpid.dispatch.router"
+
+
+def client_of(router, **more):
+    """A client that waits for each thing that it does."""
+    return BlockingConnection(router.address, timeout=PATIENCE_S, allowed_mechs="ANONYMOUS", **more)
 
 
 def outcomes(options, folder, programs):
@@ -65,22 +71,27 @@ def multicast(options, folder, programs):
 def large(options, folder, programs):
     """Large messages pass while they come, whole, settled and presettled."""
     row = line(options, folder, programs)
-    text = bytes(range(256)) * (LARGE_OCTETS // 256)
     for number, (here, there) in enumerate(both_ways(row)):
         for presettled in (False, True):
-            sent = [message(count, body=text) for count in range(5)]
+            sent = [message(count, body=LARGE_TEXT) for count in range(5)]
             done = Exchange(f"closest.large.{number}.{presettled}", sent, here.address, [there.address], presettled).run()
-            assert all(bytes(one.body) == text for one in done.got[0]), "as they were sent"
+            assert all(bytes(one.body) == LARGE_TEXT for one in done.got[0]), "as they were sent"
     for one in row:
         one.stop()
     return f"10 messages of {LARGE_OCTETS:,} octets each way"
 
 
-def line_to_broker(options, folder, programs):
-    """A row of routers, of which the last one has a route for links to a broker of ours behind it, and that broker."""
+def broker_behind(options, folder):
+    """A broker of ours, and the section by which a router connects to it."""
     behind = routers.broker(options.router, folder)
     host, port = behind.address.rsplit(":", 1)
-    routed = [connector(port, host, name="broker", role="route-container"),
+    return behind, connector(port, host, name="broker", role="route-container")
+
+
+def line_to_broker(options, folder, programs):
+    """A row of routers, of which the last one has a route for links to a broker of ours behind it, and that broker."""
+    behind, connects = broker_behind(options, folder)
+    routed = [connects,
               *(section("linkRoute", prefix=prefix, connection="broker", direction=direction)
                 for prefix, direction in (("q", "in"), ("q", "out"), ("$coordinator", "in")))]
     row = line(options, folder, programs, at={len(programs) - 1: routed})
@@ -92,7 +103,7 @@ def line_to_broker(options, folder, programs):
 def link_routes(options, folder, programs):
     """Links go to a broker behind the last router, from a client at the first one."""
     row, behind = line_to_broker(options, folder, programs)
-    client = BlockingConnection(row[0].address, timeout=PATIENCE_S, allowed_mechs="ANONYMOUS")
+    client = client_of(row[0])
     sender = client.create_sender("q.orders")
     for number in range(100):
         sender.send(message(number, durable=True))
@@ -116,16 +127,15 @@ def link_routes(options, folder, programs):
 def left(options, folder, programs):
     """A large message of a broker's queue whose receiver goes in the middle of it, over link routes, is in the queue again, whole."""
     row, behind = line_to_broker(options, folder, programs)
-    text = bytes(range(256)) * (LARGE_OCTETS // 256)
-    client = BlockingConnection(row[0].address, timeout=PATIENCE_S, allowed_mechs="ANONYMOUS")
+    client = client_of(row[0])
     sender = client.create_sender("q.large")
-    sender.send(message(0, body=text, durable=True))
+    sender.send(message(0, body=LARGE_TEXT, durable=True))
     for _ in range(3):
         Leaves(row[0].address, "q.large").run()
     receiver = client.create_receiver("q.large")
     # The octets of a body are gone with their message.
     got = receiver.receive(timeout=PATIENCE_S)
-    assert bytes(got.body) == text, "as it was sent"
+    assert bytes(got.body) == LARGE_TEXT, "as it was sent"
     receiver.accept()
     client.close()
     for one in row:
@@ -149,24 +159,23 @@ def presettled(options, folder, programs):
 
 def waypoint(options, folder, programs):
     """A queue of a broker behind the last router is used at each of them, while nobody receives, too."""
-    behind = routers.broker(options.router, folder)
-    host, port = behind.address.rsplit(":", 1)
+    behind, connects = broker_behind(options, folder)
     everywhere = [section("address", prefix="orders", waypoint="yes")]
-    joined = [connector(port, host, name="broker", role="route-container"), section("autoLink", address="orders", connection="broker", direction="in"),
+    joined = [connects, section("autoLink", address="orders", connection="broker", direction="in"),
               section("autoLink", address="orders", connection="broker", direction="out")]
     last = len(programs) - 1
     row = line(options, folder, programs, at={number: everywhere + (joined if number == last else []) for number in range(last + 1)})
     for here in row:
         wait_for(lambda: reaches(here, "M0orders"), f"{here.name} knows the way into the queue")
     for number, here in enumerate(row):
-        client = BlockingConnection(here.address, timeout=PATIENCE_S, allowed_mechs="ANONYMOUS")
+        client = client_of(here)
         sender = client.create_sender("orders")
         for count in range(20):
             sender.send(message(100 * number + count, durable=True))
         client.close()
     expected = {100 * number + count for number in range(len(row)) for count in range(20)}
     for number, here in enumerate(row):
-        client = BlockingConnection(here.address, timeout=PATIENCE_S, allowed_mechs="ANONYMOUS")
+        client = client_of(here)
         receiver = client.create_receiver("orders")
         # What is given back comes again, to this one or the next.
         receiver.receive(timeout=PATIENCE_S)
@@ -215,7 +224,7 @@ def management(options, folder, programs):
 def told(options, folder, programs):
     """What each router tells of itself is told alike through each other one: routers, addresses, links and connections."""
     row = line(options, folder, programs)
-    client = BlockingConnection(row[-1].address, timeout=PATIENCE_S, allowed_mechs="ANONYMOUS", container_id="a-client")
+    client = client_of(row[-1], container_id="a-client")
     client.create_receiver("closest.told")
     for here in row[:-1]:
         wait_for(lambda: reaches(here, "M0closest.told"), f"{here.name} knows who receives")
@@ -266,9 +275,8 @@ def halfway(options, folder, programs):
         for who in ("receiver", "sender"):
             half = Halfway(f"closest.halfway.{who}.{number}", who, here.address, there.address, LARGE_OCTETS)
             half.run()
-            text = bytes(range(256)) * (LARGE_OCTETS // 256)
-            done = Exchange(half.address, [message(count, body=text) for count in range(3)], here.address, [there.address]).run()
-            assert all(bytes(one.body) == text for one in done.got[0]), "as they were sent"
+            done = Exchange(half.address, [message(count, body=LARGE_TEXT) for count in range(3)], here.address, [there.address]).run()
+            assert all(bytes(one.body) == LARGE_TEXT for one in done.got[0]), "as they were sent"
     for one in row:
         one.stop()
     return "receivers and senders that leave large messages in the middle, both ways"

@@ -1,4 +1,4 @@
-"""What scenarios of mixed networks (`mixed.py`) have in common: a router of either program, a row of them, and an exchange of messages."""
+"""What scenarios of mixed networks (`mixed.py`) have in common: a router of either program, a row of them, clients, and an exchange of messages."""
 import functools
 import signal
 import socket
@@ -97,32 +97,74 @@ def routes_known(router, prefix):
     return sum(reaches(router, f"{direction}{prefix}") for direction in "CD")
 
 
-class Exchange(MessagingHandler):
+class Client(MessagingHandler):
+    """One that has a time to be done in."""
+
+    def __init__(self, address, prefetch=0, auto_settle=True):
+        super().__init__(prefetch=prefetch, auto_accept=False, auto_settle=auto_settle)
+        self.address, self.failed, self.connections = address, [], []
+
+    def connect(self, event, *to):
+        self.container = event.container
+        self.deadline = event.container.schedule(PATIENCE_S, self)
+        for one in to:
+            self.connect_to(one)
+
+    def connect_to(self, address):
+        connection = self.container.connect(address, allowed_mechs="ANONYMOUS", reconnect=False)
+        self.connections.append(connection)
+        return connection
+
+    def state(self):
+        """How far it has come."""
+        return "not done in time"
+
+    def on_timer_task(self, event):
+        self.fail(self.state())
+
+    def on_link_error(self, event):
+        self.fail(f"{event.link.name}: {event.link.remote_condition}")
+
+    def on_transport_error(self, event):
+        self.fail(f"{event.transport and event.transport.condition}")
+
+    on_connection_error = on_transport_error
+
+    def fail(self, why):
+        self.failed.append(why)
+        self.finish()
+
+    def finish(self):
+        self.deadline.cancel()
+        for connection in self.connections:
+            connection.close()
+
+    def run(self):
+        Container(self).run()
+        assert not self.failed, f"{self.address}: {self.failed[:3]}"
+        return self
+
+
+class Exchange(Client):
     """Sends `messages` at one router and receives at others; a message's body says what its receiver does with it."""
 
     def __init__(self, address, messages, sends_at, receives_at, presettled=False, ends=None):
-        super().__init__(prefetch=100, auto_accept=False, auto_settle=False)
-        self.address, self.messages, self.sends_at, self.receives_at, self.presettled = address, list(messages), sends_at, receives_at, presettled
+        super().__init__(address, prefetch=100, auto_settle=False)
+        self.messages, self.sends_at, self.receives_at, self.presettled = list(messages), sends_at, receives_at, presettled
         self.expected = ends or len(self.messages)
-        self.ready, self.got, self.told, self.sent, self.failed = 0, [[] for _ in receives_at], 0, {}, []
-        self.connections, self.sender = [], None
+        self.ready, self.got, self.told, self.sent, self.sender = 0, [[] for _ in receives_at], 0, {}, None
 
     def on_start(self, event):
-        self.container = event.container
-        self.deadline = event.container.schedule(PATIENCE_S, self)
-        self.receivers = {}
-        for number, one in enumerate(self.receives_at):
-            self.connections.append(event.container.connect(one, allowed_mechs="ANONYMOUS", reconnect=False))
-            self.receivers[event.container.create_receiver(self.connections[-1], self.address)] = number
+        self.connect(event, *self.receives_at)
+        self.receivers = {event.container.create_receiver(one, self.address): number for number, one in enumerate(self.connections)}
 
     def on_link_opened(self, event):
         if event.link in self.receivers:
             self.ready += 1
             if self.ready == len(self.receivers):
                 self.while_ready()
-                self.connections.append(event.container.connect(self.sends_at, allowed_mechs="ANONYMOUS", reconnect=False))
                 how = AtMostOnce() if self.presettled else AtLeastOnce()
-                self.sender = event.container.create_sender(self.connections[-1], self.address, options=how)
+                self.sender = event.container.create_sender(self.connect_to(self.sends_at), self.address, options=how)
 
     def while_ready(self):
         """What is waited for between the receivers' attaches and the sender's."""
@@ -170,26 +212,9 @@ class Exchange(MessagingHandler):
         if received >= self.expected and not self.sent and not self.messages:
             self.finish()
 
-    def on_link_error(self, event):
-        self.failed.append(f"{event.link.name}: {event.link.remote_condition}")
-        self.finish()
-
-    on_transport_error = on_connection_error = lambda self, event: (self.failed.append(f"{event.transport and event.transport.condition}"), self.finish())
-
-    def on_timer_task(self, event):
-        self.failed.append(f"{self.told} told, {[len(one) for one in self.got]} received, {len(self.messages)} not sent, "
-                           f"{self.ready} receivers, credit {self.sender and self.sender.credit}")
-        self.finish()
-
-    def finish(self):
-        self.deadline.cancel()
-        for connection in self.connections:
-            connection.close()
-
-    def run(self):
-        Container(self).run()
-        assert not self.failed, f"{self.address}: {self.failed[:3]}"
-        return self
+    def state(self):
+        return (f"{self.told} told, {[len(one) for one in self.got]} received, {len(self.messages)} not sent, "
+                f"{self.ready} receivers, credit {self.sender and self.sender.credit}")
 
 
 def message(number, wish="accepted", body=None, **more):
