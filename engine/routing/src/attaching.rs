@@ -20,8 +20,8 @@ use crate::edge::Need;
 use crate::end::{End, Receiver, Sender, end_key, of_receiver, of_sender};
 use crate::limits::ENDS_MAX;
 use crate::registry::Note;
-use crate::relaying::Only;
 use crate::router::{Router, info, too_many};
+use crate::ways::Only;
 
 impl Router {
     pub(crate) fn attach_sender(&mut self, link: LinkKey, spec: &ProducerSpec) {

@@ -21,7 +21,8 @@ use crate::end::{End, lane_out, of_receiver};
 use crate::entry::{Entry, Said};
 use crate::heard::Heard;
 use crate::joints::{Neighbours, consumer, neighbour};
-use crate::router::{Own, Passing, Router};
+use crate::router::{Own, Router};
+use crate::ways::Passing;
 
 /// Where a message's targets are put together, and the links to them; by what was chosen before.
 #[derive(Debug, Default)]

@@ -14,7 +14,7 @@ use engine_router::table::{Address, ConsumerId};
 
 use crate::edge::EdgeEnd;
 use crate::joints::Joint;
-use crate::relaying::Only;
+use crate::ways::Only;
 
 /// The end of a link.
 #[derive(Debug)]

@@ -15,7 +15,7 @@ use engine_router::forward::Passage;
 use engine_router::network::LinkId;
 use engine_router::table::Address;
 
-use crate::relaying::Only;
+use crate::ways::Only;
 
 /// As many senders at once are remembered, about.
 const PLACES: usize = 64;

@@ -15,6 +15,7 @@
 mod alive;
 mod attaching;
 mod choosing;
+mod coming;
 mod containers;
 mod crossing;
 mod edge;
@@ -39,6 +40,7 @@ mod streaming;
 mod streams;
 mod through;
 mod tracking;
+mod ways;
 
 pub use containers::LinkRoute;
 pub use crossing::{Begins, Consumers, Crossing, LinkTarget};

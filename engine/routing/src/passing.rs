@@ -11,15 +11,16 @@ use engine_message::Condition;
 use engine_router::forward::Passage;
 use engine_router::settlement::{Action, Beginning, CopyKey, DeliveryKey, InLink, OutLink, Overrun, Settling, State};
 
+use crate::coming::Coming;
 use crate::crossing::{Away, Begins, Consumers, Crossing};
 use crate::edge::{EdgeEnd, EdgeKind};
 use crate::end::{End, Named, Sender, lane_in, lane_out, named, of_receiver, of_sender, place};
-use crate::entry::{Coming, Entry, From};
+use crate::entry::{Entry, From};
 use crate::joints::{Joint, JointKind};
-use crate::relaying::Only;
-use crate::router::{Passing, Router};
-use crate::states::{outcome, state};
+use crate::router::Router;
+use crate::states::{outcome, settling, state};
 use crate::streams::Extent;
+use crate::ways::{Only, Passing};
 
 impl Router {
     /// Takes a message on a sender's link.
@@ -426,13 +427,5 @@ impl Router {
             return;
         }
         self.out.events.push_back((link, Event::Settled { first: delivery, last: delivery, outcome }));
-    }
-}
-
-/// What a sender waits for.
-pub(crate) fn settling(settled: Settled) -> Settling {
-    match settled {
-        Settled::Yes => Settling::Settled,
-        Settled::No => Settling::Unsettled,
     }
 }

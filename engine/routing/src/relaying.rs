@@ -14,75 +14,15 @@ use engine_core::message::{Content, Message};
 use engine_core::preface::Preface;
 use engine_core::slab::Key as Place;
 use engine_message::section;
-use engine_router::address::{Class, Key};
 use engine_router::forward::{Passage, Target, only};
-use engine_router::network::Routes;
-use engine_router::numbers::Numbered;
-use engine_router::settlement::{CopyKey, DeliveryKey, InLink, OutLink};
-use engine_router::table::{Address, ConsumerId};
+use engine_router::settlement::{CopyKey, DeliveryKey, InLink};
+use engine_router::table::Address;
 
-use crate::crossing::Consumers;
-use crate::edge::is_anonymous;
-use crate::end::{End, Named, Sender, lane_out, named, of_receiver, of_sender};
-use crate::joints::neighbour;
-use crate::passing::settling;
-use crate::router::{Passing, Router};
+use crate::end::{End, Named, Sender, named, of_receiver, of_sender};
+use crate::router::Router;
+use crate::states::settling;
 use crate::streams::Extent;
-
-/// The only way of messages.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Only {
-    /// To one consumer.
-    Consumer(Way),
-    /// To one router. Which link leads there changes with the network, and is looked up for each message.
-    Router,
-}
-
-/// The way to a consumer.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Way {
-    pub link: OutLink,
-    /// The consumer, if it is another shard's.
-    away: Option<ConsumerId>,
-}
-
-impl Only {
-    /// The only way of messages of this address that came so; nothing if there are several, or none.
-    pub fn of(
-        (key, address): (&Key, &Address),
-        (routes, passage): (&Routes, &Passage),
-        (shard, known): (u16, &Numbered<ConsumerId, Place>),
-    ) -> Option<Self> {
-        if key.class() == Class::Router || passage.is_round {
-            return None;
-        }
-        match only(address, routes, passage)?? {
-            Target::Router { .. } => Some(Self::Router),
-            Target::Consumer(consumer) => Way::to(shard, known, consumer).map(Self::Consumer),
-        }
-    }
-}
-
-impl Way {
-    /// The way to a consumer; nothing if that is a link over which whoever is beyond it is told something with each message.
-    fn to(shard: u16, known: &Numbered<ConsumerId, Place>, consumer: ConsumerId) -> Option<Self> {
-        if neighbour(consumer).is_some() || is_anonymous(consumer) {
-            return None;
-        }
-        if consumer.shard() != shard {
-            return Some(Self { link: lane_out(consumer.shard()), away: Some(consumer) });
-        }
-        known.get(&consumer).map(|place| Self { link: of_receiver(*place), away: None })
-    }
-
-    /// A message that goes there.
-    #[inline]
-    pub fn passing(self, message: Message, extent: Extent) -> Passing {
-        assert!(message.content == Content::Here, "what goes through files is refused where it comes in");
-        let consumers = self.away.map_or(Consumers::Here, Consumers::One);
-        Passing { message, away: None, consumers, extent }
-    }
-}
+use crate::ways::{Only, Way};
 
 /// What a message for another router goes out by.
 struct Relay {

@@ -16,7 +16,6 @@ use std::collections::{HashMap, VecDeque};
 use engine_core::command::{Between, Carries, Command, RoutingType, Settled, Stage};
 use engine_core::event::{AttachedInfo, Event, Refusal};
 use engine_core::key::{EndKey, LinkKey};
-use engine_core::message::Message;
 use engine_core::slab::{Key as Place, Slab};
 use engine_message::Condition;
 use engine_router::address::{Class, Here, Key, Mode, Phase, path, resolve};
@@ -28,7 +27,7 @@ use engine_router::{RouterId, Treatment};
 
 use crate::choosing::Chosen;
 use crate::containers::Containers;
-use crate::crossing::{AwayCopies, Came, Consumers, Crossing};
+use crate::crossing::{AwayCopies, Came, Crossing};
 use crate::edge::{EdgeEnd, EdgeKind, Edges, Need, UP, is_anonymous};
 use crate::end::{End, Receiver, Sender, end_key, lane_in, lane_out, of_receiver, of_sender, place};
 use crate::heard::Heard;
@@ -38,6 +37,7 @@ use crate::limits::{ENDS_MAX, LOOKS_MAX};
 use crate::registry::{Answer, Changed, Note, Update};
 use crate::senders::{Due, Senders};
 use crate::streams::{Extent, Streams};
+use crate::ways::Passing;
 
 /// What a shard's router is told at its start.
 #[derive(Clone, Debug)]
@@ -136,27 +136,6 @@ pub struct EndView<'a> {
     pub key: Option<&'a Key>,
     /// How it stands.
     pub standing: Standing,
-}
-
-/// A message that passes, and for whom at other shards.
-#[derive(Clone, Debug)]
-pub(crate) struct Passing {
-    pub message: Message,
-    /// The same for other routers, if it is for some.
-    pub away: Option<Box<Message>>,
-    pub consumers: Consumers,
-    pub extent: Extent,
-}
-
-impl Passing {
-    /// The message as a receiver is to see it.
-    #[inline]
-    pub(crate) fn seen_by(self, receiver: &Receiver) -> Message {
-        match self.away {
-            Some(away) if receiver.key.is_none() || is_anonymous(receiver.consumer) => *away,
-            Some(_) | None => self.message,
-        }
-    }
 }
 
 impl Router {

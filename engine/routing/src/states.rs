@@ -5,17 +5,25 @@
 //! Of states that decide nothing one passes: how far a receiver has come.
 
 use bytes::Bytes;
-use engine_core::command::{Modified, Outcome};
+use engine_core::command::{Modified, Outcome, Settled};
 use engine_core::event::Refusal;
 use engine_message::encode::{self, Compound};
 use engine_message::reader::Reader;
 use engine_message::{DecodeError, Symbol};
-use engine_router::settlement::State;
+use engine_router::settlement::{Settling, State};
 
 const ERROR: u8 = 0x1d;
 const RECEIVED: u8 = 0x23;
 const REJECTED: u8 = 0x25;
 const MODIFIED: u8 = 0x27;
+
+/// What a sender waits for.
+pub(crate) fn settling(settled: Settled) -> Settling {
+    match settled {
+        Settled::Yes => Settling::Settled,
+        Settled::No => Settling::Unsettled,
+    }
+}
 
 /// The state of an outcome (part 3.4).
 pub(crate) fn state(outcome: Outcome) -> State {

@@ -17,9 +17,10 @@ use engine_router::settlement::{Beginning, CopyKey, Following, InLink, Kept, Out
 use crate::crossing::{Begins, Consumers, Crossing};
 use crate::end::{End, Named, end_key, lane_in, named, of_sender, place};
 use crate::joints::{Joint, JointKind};
-use crate::router::{Passing, Router};
+use crate::router::Router;
 use crate::states::{read_received, received};
 use crate::streams::{Brought, Extent};
+use crate::ways::Passing;
 
 impl Router {
     /// Takes the beginning of a message on a sender's link; gives what it counts until `Streamed::Taken` says that it is gone.
