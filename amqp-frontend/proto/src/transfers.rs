@@ -14,6 +14,9 @@ use crate::unsettled::Unsettled;
 
 /// Frame header and the longest transfer that is written here, octets: 36, and with a transaction 10 and its identifier.
 const TRANSFER_BYTES_MAX: usize = 48 + TRANSACTION_ID_BYTES_MAX;
+/// Those of a frame that goes on with a delivery, but for its handle: 11, and a list of 3 with three nulls and two booleans. Nothing shorter
+/// can be written, so that what came in one frame goes out in one of the same size.
+const CONTINUED_BYTES: usize = 19;
 
 /// A delivery that starts.
 #[derive(Clone, Copy)]
@@ -89,6 +92,15 @@ pub(crate) fn fits_particulars(kept: &Kept, max_frame: u32) -> bool {
     TRANSFER_BYTES_MAX + kept.bytes() < max_frame as usize
 }
 
+/// Octets of an encoded uint (part 1.6.5).
+fn uint_bytes(value: u32) -> usize {
+    match value {
+        0 => 1,
+        1..=0xff => 2,
+        _ => 5,
+    }
+}
+
 /// Writes one frame of a delivery; gives how much of the message is then sent, octets.
 #[inline]
 pub(crate) fn transmit_frame(
@@ -103,7 +115,9 @@ pub(crate) fn transmit_frame(
     let kept = kept.filter(|_| first);
     let prefix = send.prefix;
     let total = prefix.len() + send.body.len();
-    let room = to.max_frame as usize - TRANSFER_BYTES_MAX - kept.map_or(0, Kept::bytes);
+    let around =
+        if first { TRANSFER_BYTES_MAX + kept.map_or(0, Kept::bytes) } else { CONTINUED_BYTES + uint_bytes(to.handle) };
+    let room = to.max_frame as usize - around;
     let end = total.min(under.sent + room);
     let tags = Tags::of(link, send.key);
     let mut transfer = Transfer {

@@ -997,6 +997,39 @@ fn what_is_decided_on_half_way_is_said_at_once_and_settled_when_it_has_come_whol
     }
 }
 
+/// Sizes of the frames that an end writes, octets.
+fn frames(end: &mut End) -> Vec<usize> {
+    let written = end.write();
+    let mut sizes = Vec::new();
+    let mut rest = written.as_slice();
+    while let Ok(Split::Frame { bytes, .. }) = frame::split(rest, u32::MAX) {
+        rest = &rest[bytes..];
+        sizes.push(bytes);
+    }
+    assert_eq!(sizes.iter().sum::<usize>(), written.len());
+    sizes
+}
+
+#[test]
+fn what_came_in_one_frame_of_a_long_message_goes_out_in_one() {
+    /// All of a frame that is not message, with the handle 0.
+    const AROUND: usize = 20;
+    for (asker, role) in ways() {
+        let sender = Linked::sender(asker, role);
+        let mut linked = linked(asker, role, ReceiverSettleMode::First);
+        let max_frame = linked.ends[1 - sender].machine.config().max_frame_size as usize;
+        linked.grant(1 - sender, 5);
+        linked.send(sender, 9, &Bytes::from_static(b"begins"), Part::First);
+        assert_eq!(frames(&mut linked.ends[sender]).len(), 1);
+        for (octets, sizes) in
+            [(max_frame - AROUND, vec![max_frame]), (max_frame - AROUND + 1, vec![max_frame, AROUND + 1])]
+        {
+            linked.send(sender, 9, &Bytes::from(vec![1; octets]), Part::Middle);
+            assert_eq!(frames(&mut linked.ends[sender]), sizes);
+        }
+    }
+}
+
 #[test]
 fn what_was_decided_on_is_said_before_the_link_is_detached() {
     for (asker, role) in ways() {
