@@ -21,7 +21,7 @@ pub struct Send<'a> {
     pub settled: Settled,
     /// Version and format of the message.
     pub format: u32,
-    /// Sections to put before the body: the header, as it is for this delivery; at most 30 octets.
+    /// Sections to put before the body: the header, as it is for this delivery, and what a router writes. Copied if it has to wait.
     pub prefix: &'a [u8],
     /// Everything else, or a part of it.
     pub body: &'a Bytes,
@@ -174,24 +174,33 @@ impl Waiting {
     }
 }
 
-/// A few octets by value: an encoded header section has at most 25.
-#[derive(Clone, Copy, Debug, Default)]
-struct Prefix {
-    len: u8,
-    bytes: [u8; 30],
+/// Sections before a body: an encoded header section by value, which has at most 25 octets. What routers write before messages is longer.
+#[derive(Debug)]
+enum Prefix {
+    Short { len: u8, octets: [u8; Self::SHORT_MAX] },
+    Long(Box<[u8]>),
 }
 
 impl Prefix {
-    /// Keeps a copy of `bytes`, at most 30.
-    fn new(bytes: &[u8]) -> Self {
-        let mut prefix = Self { len: 0, bytes: [0; 30] };
-        prefix.len = u8::try_from(bytes.len()).expect("a header section is short");
-        prefix.bytes.get_mut(..bytes.len()).expect("a header section is short").copy_from_slice(bytes);
-        prefix
+    const SHORT_MAX: usize = 30;
+
+    /// Keeps a copy.
+    fn new(prefix: &[u8]) -> Self {
+        let mut octets = [0; Self::SHORT_MAX];
+        match octets.get_mut(..prefix.len()) {
+            Some(place) => {
+                place.copy_from_slice(prefix);
+                Self::Short { len: prefix.len() as u8, octets }
+            }
+            None => Self::Long(prefix.into()),
+        }
     }
 
     fn as_bytes(&self) -> &[u8] {
-        self.bytes.get(..usize::from(self.len)).unwrap_or_default()
+        match self {
+            Self::Short { len, octets } => octets.get(..usize::from(*len)).unwrap_or_default(),
+            Self::Long(octets) => octets,
+        }
     }
 }
 

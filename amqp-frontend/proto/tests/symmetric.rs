@@ -997,6 +997,38 @@ fn what_is_decided_on_half_way_is_said_at_once_and_settled_when_it_has_come_whol
     }
 }
 
+#[test]
+fn what_stands_before_a_message_may_be_long_and_wait() {
+    let body = Bytes::from(vec![1; 50]);
+    for (asker, role) in ways() {
+        for prefix in [0, 1, 25, 30, 31, 255, 256, 900, 5000].map(|octets| vec![2; octets]) {
+            for credit_first in [true, false] {
+                let sender = Linked::sender(asker, role);
+                let mut linked = linked(asker, role, ReceiverSettleMode::First);
+                if credit_first {
+                    linked.grant(1 - sender, 1);
+                }
+                let (id, settled, part) = (linked.links[sender], Settled::No, Part::Whole);
+                let End { machine, out, .. } = &mut linked.ends[sender];
+                machine.send(id, Send { key: 7, settled, format: 0, prefix: &prefix, body: &body, part }, out);
+                carry(&mut linked.ends, 500);
+                if !credit_first {
+                    assert_eq!(linked.ends[1 - sender].heard(), []);
+                    let receiver = linked.links[1 - sender];
+                    linked.ends[1 - sender].machine.grant(receiver, 1);
+                    carry(&mut linked.ends, 500);
+                }
+                let payload = |told: &Told| match told {
+                    Told::Came(came) => came.payload.clone(),
+                    other => panic!("{other:?}"),
+                };
+                let came: Vec<u8> = linked.ends[1 - sender].heard().iter().flat_map(payload).collect();
+                assert!(came == [&prefix[..], &body].concat(), "{} octets before it", prefix.len());
+            }
+        }
+    }
+}
+
 /// Sizes of the frames that an end writes, octets.
 fn frames(end: &mut End) -> Vec<usize> {
     let written = end.write();
