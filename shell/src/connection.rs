@@ -22,6 +22,10 @@ const SLICES: usize = 64;
 /// Rounds of filling and writing in one turn, so that one fast reader does not keep the others waiting.
 const ROUNDS: u32 = 8;
 
+/// Octets that a connection writes before it keeps a buffer for more: less than opening it and attaching some links takes, after which most are
+/// idle. A buffer that is kept until the next sweep leaves a hole behind for each connection.
+const BEGINNING_BYTES: u64 = 4096;
+
 /// How a connection came about: what it goes by stays with it when its listener or connector is no more.
 #[derive(Clone)]
 pub(crate) enum Origin {
@@ -213,6 +217,10 @@ impl Conn {
             if full || !protocol.wants_room() {
                 break;
             }
+        }
+        if self.bytes_out < BEGINNING_BYTES {
+            protocol.out().release();
+            self.raw_out.release();
         }
         Ok(())
     }
