@@ -10,8 +10,12 @@ const LARGE_ABOVE: u64 = 1 << 20;
 /// one has to be in as much. A smaller one costs less as a whole.
 const THROUGH_ABOVE: u64 = 128 << 10;
 /// Octets that may be under way to a session of a router: what comes still when a sender is held up. They are counted in frames: of the usual
-/// size 512, twice what a link has credit for, so that senders of small messages see nothing of it.
+/// size 512, twice what a link has credit for.
 const SESSION_OCTETS: u32 = 64 << 20;
+
+/// Transfers that may be under way to a session while they are small: enough that neither end of a connection waits for the other's next turn.
+/// When they become large all the same, four times `SESSION_OCTETS` may come of what was announced before.
+pub const SMALL_FRAMES_WINDOW: u32 = 2048;
 
 /// What lies under AMQP by a transport.
 pub fn layers(transport: Transport) -> Layers {

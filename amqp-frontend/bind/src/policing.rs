@@ -136,6 +136,7 @@ fn restrained(config: &Config, admission: &Admission) -> Config {
     if let Some(octets) = bounds.window_octets {
         // A window has frames: as many as there is room for, and one in any case, without which nothing would ever come.
         restrained.incoming_window = config.incoming_window.min((octets / restrained.max_frame_size).max(1));
+        restrained.small_frames_window = 0;
     }
     if let Some(octets) = bounds.message_octets {
         restrained.max_message_size = config.max_message_size.min(octets.into());

@@ -15,22 +15,27 @@ use crate::flag::Drain;
 use crate::out::Out;
 use crate::sending::Manner;
 use crate::session::{self, Session};
+use crate::windows::IncomingWindow;
 
 impl Connection {
     /// Begins a session; `None` when the connection is not open or has no channel left. `Event::Begun` tells of the answer;
     /// links may be attached before.
     pub fn begin(&mut self, out: &mut Out) -> Option<SessionId> {
-        self.begin_within(self.config.incoming_window, out)
+        self.begin_with(IncomingWindow::of(&self.config), out)
     }
 
     /// The same for a session of which `window` frames may be under way to us at first (`set_window`).
     pub fn begin_within(&mut self, window: u32, out: &mut Out) -> Option<SessionId> {
+        self.begin_with(IncomingWindow::fixed(window), out)
+    }
+
+    fn begin_with(&mut self, incoming: IncomingWindow, out: &mut Out) -> Option<SessionId> {
         let place = self.sessions.iter().position(Option::is_none).unwrap_or(self.sessions.len());
         let local = u16::try_from(place).ok().filter(|&local| local <= self.remote.channel_max)?;
         if self.phase != Phase::Open {
             return None;
         }
-        let session = Session::new(SessionId(local), session::Phase::Mapped, window);
+        let session = Session::new(SessionId(local), session::Phase::Mapped, incoming);
         let begin = Begin {
             next_outgoing_id: session.outgoing.next_id,
             incoming_window: session.incoming.size,

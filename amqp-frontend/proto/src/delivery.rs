@@ -68,7 +68,7 @@ impl Connection {
         link.credit -= 1;
         link.delivery_count = link.delivery_count.wrapping_add(1);
         let link = LinkId { session: local, generation: link.generation, handle };
-        session.take_incoming();
+        session.take_incoming(transfer.payload.len());
         input.consume(bytes);
         self.times.last_input_ns = now_ns;
         let (delivery, format) = (transfer.delivery_id, transfer.message_format);
@@ -99,7 +99,7 @@ impl Connection {
         }
         let Some(session) = self.session(local) else { return Ok(None) };
         session.incoming.expect().map_err(Fault::Session)?;
-        session.take_incoming();
+        session.take_incoming(payload.len());
         let Some(link) = session.link(handle) else { return Ok(None) };
         match (link.phase, link.role) {
             (endpoint::Phase::Detaching, _) => return Ok(None),

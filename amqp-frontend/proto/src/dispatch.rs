@@ -18,6 +18,7 @@ use crate::out::Out;
 use crate::sending::{Kept, Part, Particulars, Send, SendNow, Waiting};
 use crate::session::{self, Session};
 use crate::transfers::{fits_frame, fits_particulars, settled_by};
+use crate::windows::IncomingWindow;
 
 type Handled<'a> = Result<Option<Event<'a>>, (Option<u16>, Fault)>;
 
@@ -119,7 +120,7 @@ impl Connection {
         let Some(local) = local else {
             return Err(not_allowed("the peer's channel-max leaves no channel to answer on"));
         };
-        let mut session = Session::new(SessionId(local), session::Phase::Mapped, self.config.incoming_window);
+        let mut session = Session::new(SessionId(local), session::Phase::Mapped, IncomingWindow::of(&self.config));
         session.take_begin(channel, begin);
         let answer = Begin {
             remote_channel: Some(channel),

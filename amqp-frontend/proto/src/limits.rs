@@ -37,6 +37,8 @@ pub struct Config {
     pub handle_max: u32,
     /// Transfers that may be under way to a session, frames; announced anew when half of it is used.
     pub incoming_window: u32,
+    /// The same while its frames are small: together no larger than so many of the largest size. Frames; less than `incoming_window`: that.
+    pub small_frames_window: u32,
     /// Give up on a peer that is silent for so long, milliseconds; 0: never. Half of it is announced.
     pub idle_timeout_ms: u32,
     /// Give up on a peer that has not opened for so long, milliseconds.
@@ -114,6 +116,7 @@ impl Default for Config {
             channel_max: 255,
             handle_max: 1023,
             incoming_window: 8192,
+            small_frames_window: 0,
             idle_timeout_ms: 60_000,
             handshake_timeout_ms: 10_000,
             max_message_size: 128 * 1024 * 1024,

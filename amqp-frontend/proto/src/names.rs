@@ -163,6 +163,7 @@ mod tests {
     use crate::limits::Config;
     use crate::out::Out;
     use crate::session;
+    use crate::windows::IncomingWindow;
 
     const ROLES: [Role; 2] = [Role::Sender, Role::Receiver];
 
@@ -176,7 +177,7 @@ mod tests {
     }
 
     fn begin(connection: &mut Connection, local: u16) {
-        let session = Session::new(SessionId(local), session::Phase::Mapped, 100);
+        let session = Session::new(SessionId(local), session::Phase::Mapped, IncomingWindow::fixed(100));
         connection.put_session(local.into(), session);
     }
 

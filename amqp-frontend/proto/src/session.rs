@@ -54,12 +54,12 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    pub fn new(id: SessionId, phase: Phase, incoming_window: u32) -> Self {
+    pub fn new(id: SessionId, phase: Phase, incoming: IncomingWindow) -> Self {
         Self {
             id,
             phase,
             remote_channel: None,
-            incoming: IncomingWindow::new(incoming_window),
+            incoming,
             outgoing: OutgoingWindow::default(),
             next_delivery_id: 0,
             unsettled: Unsettled::default(),
@@ -148,10 +148,10 @@ impl Session {
         self.flow_due |= before > 0 && self.holding.is_empty();
     }
 
-    /// Counts a transfer for which there is window.
+    /// Counts a transfer with so many octets for which there is window.
     #[inline]
-    pub fn take_incoming(&mut self) {
-        self.flow_due |= self.incoming.take();
+    pub fn take_incoming(&mut self, octets: usize) {
+        self.flow_due |= self.incoming.take(octets);
     }
 
     /// Takes the window of a flow from the peer.
@@ -374,7 +374,8 @@ impl Session {
     }
 
     fn write_flow(&mut self, handle: Option<u32>, out: &mut Out) {
-        let window = if self.holding.is_empty() { self.incoming.offered() } else { self.incoming.left };
+        let is_open = self.holding.is_empty();
+        let window = if is_open { self.incoming.offered() } else { self.incoming.left };
         let mut flow = Flow {
             next_incoming_id: self.remote_channel.map(|_| self.incoming.next_id),
             incoming_window: window,
@@ -399,9 +400,11 @@ impl Session {
             }
         }
         // Only what is written tells the peer of its window.
-        self.flow_due &= !self.holding.is_empty();
+        self.flow_due &= !is_open;
         self.echo_due = false;
-        self.incoming.left = window;
+        if is_open {
+            self.incoming.told();
+        }
         encode_flow(out.buffer(), self.id.0, &flow);
     }
 
