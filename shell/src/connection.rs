@@ -219,8 +219,7 @@ impl Conn {
             }
         }
         if self.bytes_out < BEGINNING_BYTES {
-            protocol.out().release();
-            self.raw_out.release();
+            self.release(protocol.out());
         }
         Ok(())
     }
@@ -265,9 +264,14 @@ impl Conn {
         let before = std::mem::replace(&mut self.swept_bytes_out, self.bytes_out);
         let kept = out.capacity() + self.raw_out.capacity();
         if self.bytes_out - before < (kept * TURNOVERS_MIN) as u64 {
-            out.release();
-            self.raw_out.release();
+            self.release(out);
         }
+    }
+
+    /// Gives the memory of output back that is empty.
+    fn release(&mut self, out: &mut Out) {
+        out.release();
+        self.raw_out.release();
     }
 }
 

@@ -4,6 +4,7 @@
 //! Not here: whether there is credit, window and room (`session`).
 
 use amqp_codec::performative::{DeliveryState, SenderSettleMode, Transfer, encode_transfer};
+use engine_message::encode::uint_bytes;
 
 use crate::endpoint::Endpoint;
 use crate::flag::Settled;
@@ -90,15 +91,6 @@ impl Tags {
 /// Whether a delivery with these particulars can be sent in frames of at most `max_frame` octets.
 pub(crate) fn fits_particulars(kept: &Kept, max_frame: u32) -> bool {
     TRANSFER_BYTES_MAX + kept.bytes() < max_frame as usize
-}
-
-/// Octets of an encoded uint (part 1.6.5).
-fn uint_bytes(value: u32) -> usize {
-    match value {
-        0 => 1,
-        1..=0xff => 2,
-        _ => 5,
-    }
 }
 
 /// Writes one frame of a delivery; gives how much of the message is then sent, octets.

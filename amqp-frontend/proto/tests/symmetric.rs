@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use amqp_codec::AmqpError;
-use amqp_codec::frame::{self, Split};
+use amqp_codec::frame::{self, Frame, Split};
 use amqp_codec::performative::{
     self, Attach, DeliveryState, Disposition, Open, Performative, ReceiverSettleMode, Role, SenderSettleMode, Source,
     Target, Terminus,
@@ -933,19 +933,25 @@ fn nobody_is_told_of_what_was_given_up_while_that_waits_for_the_window() {
     }
 }
 
+/// Frames that were written, with their sizes.
+fn frames(mut written: &[u8]) -> impl Iterator<Item = (Frame<'_>, usize)> {
+    std::iter::from_fn(move || {
+        let Ok(Split::Frame { frame, bytes }) = frame::split(written, u32::MAX) else { return None };
+        written = &written[bytes..];
+        Some((frame, bytes))
+    })
+}
+
 /// The dispositions that an end writes: which deliveries, and whether they are settled.
 fn dispositions(end: &mut End) -> (Vec<u8>, Vec<(u32, u32, bool)>) {
     let written = end.write();
-    let mut said = Vec::new();
-    let mut rest = written.as_slice();
-    while let Ok(Split::Frame { frame, bytes }) = frame::split(rest, u32::MAX) {
-        rest = &rest[bytes..];
-        if let Ok((Performative::Disposition(Disposition { first, last, settled, .. }), _)) =
-            performative::decode(frame.body)
-        {
-            said.push((first, last.unwrap_or(first), settled));
+    let said = |(frame, _): (Frame<'_>, usize)| match performative::decode(frame.body) {
+        Ok((Performative::Disposition(Disposition { first, last, settled, .. }), _)) => {
+            Some((first, last.unwrap_or(first), settled))
         }
-    }
+        _ => None,
+    };
+    let said = frames(&written).filter_map(said).collect();
     (written, said)
 }
 
@@ -1030,14 +1036,9 @@ fn what_stands_before_a_message_may_be_long_and_wait() {
 }
 
 /// Sizes of the frames that an end writes, octets.
-fn frames(end: &mut End) -> Vec<usize> {
+fn frame_sizes(end: &mut End) -> Vec<usize> {
     let written = end.write();
-    let mut sizes = Vec::new();
-    let mut rest = written.as_slice();
-    while let Ok(Split::Frame { bytes, .. }) = frame::split(rest, u32::MAX) {
-        rest = &rest[bytes..];
-        sizes.push(bytes);
-    }
+    let sizes: Vec<usize> = frames(&written).map(|(_, bytes)| bytes).collect();
     assert_eq!(sizes.iter().sum::<usize>(), written.len());
     sizes
 }
@@ -1052,12 +1053,12 @@ fn what_came_in_one_frame_of_a_long_message_goes_out_in_one() {
         let max_frame = linked.ends[1 - sender].machine.config().max_frame_size as usize;
         linked.grant(1 - sender, 5);
         linked.send(sender, 9, &Bytes::from_static(b"begins"), Part::First);
-        assert_eq!(frames(&mut linked.ends[sender]).len(), 1);
+        assert_eq!(frame_sizes(&mut linked.ends[sender]).len(), 1);
         for (octets, sizes) in
             [(max_frame - AROUND, vec![max_frame]), (max_frame - AROUND + 1, vec![max_frame, AROUND + 1])]
         {
             linked.send(sender, 9, &Bytes::from(vec![1; octets]), Part::Middle);
-            assert_eq!(frames(&mut linked.ends[sender]), sizes);
+            assert_eq!(frame_sizes(&mut linked.ends[sender]), sizes);
         }
     }
 }

@@ -42,6 +42,16 @@ pub fn uint(out: &mut Vec<u8>, value: u32) {
     }
 }
 
+/// Octets that `uint` appends.
+#[must_use]
+pub fn uint_bytes(value: u32) -> usize {
+    match value {
+        0 => 1,
+        1..=0xff => 2,
+        _ => 5,
+    }
+}
+
 /// Appends an unsigned 64-bit number.
 #[inline]
 pub fn ulong(out: &mut Vec<u8>, value: u64) {
@@ -255,6 +265,15 @@ mod tests {
         assert_eq!(out[..9], [0xd0, 0, 0, 1, 54, 0, 0, 0, 2]);
         assert_eq!(crate::check::check_value(&out), Ok(out.len()));
         assert_eq!(out.last(), Some(&0x41));
+    }
+
+    #[test]
+    fn a_number_takes_as_many_octets_as_is_said() {
+        for value in [0, 1, 0xff, 0x100, u32::MAX] {
+            let mut out = Vec::new();
+            uint(&mut out, value);
+            assert_eq!(out.len(), uint_bytes(value), "{value}");
+        }
     }
 
     #[test]

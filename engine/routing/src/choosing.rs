@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use bytes::Buf;
-use engine_core::message::{Content, Message};
+use engine_core::message::Message;
 use engine_core::slab::{Key as Place, Slab};
 use engine_router::address::{Here, Key, Phase, mobile, resolve};
 use engine_router::forward::{Spread, Taken, Target, choose_at};
@@ -22,7 +22,7 @@ use crate::entry::{Entry, Said};
 use crate::heard::Heard;
 use crate::joints::{Neighbours, consumer, neighbour};
 use crate::router::{Own, Router};
-use crate::ways::Passing;
+use crate::ways::{Passing, expect_here};
 
 /// Where a message's targets are put together, and the links to them; by what was chosen before.
 #[derive(Debug, Default)]
@@ -88,7 +88,7 @@ impl<'a> Choosing<'a> {
 
     /// Puts the links to those together who are to have a message; gives what passes to them.
     pub fn prepare(&mut self, entry: &Entry<'_>, message: Message) -> Passing {
-        assert!(message.content == Content::Here, "what goes through files is refused where it comes in");
+        expect_here(&message);
         self.chosen.targets.clear();
         self.chosen.links.clear();
         let priority = message.header.priority;

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use bytes::Buf;
 use engine_core::command::Settled;
 use engine_core::event::Event;
-use engine_core::message::{Content, Message};
+use engine_core::message::Message;
 use engine_core::preface::Preface;
 use engine_core::slab::Key as Place;
 use engine_message::section;
@@ -22,7 +22,7 @@ use crate::end::{End, Named, Sender, named, of_receiver, of_sender};
 use crate::router::Router;
 use crate::states::settling;
 use crate::streams::Extent;
-use crate::ways::{Only, Way};
+use crate::ways::{Only, Way, expect_here};
 
 /// What a message for another router goes out by.
 struct Relay {
@@ -110,7 +110,7 @@ impl Router {
             return self.send_whole(way.link, waited, way.passing(message, Extent::Whole));
         };
         let Some(End::Receiver(receiver)) = self.ends.get(place) else { return };
-        assert!(message.content == Content::Here, "what goes through files is refused where it comes in");
+        expect_here(&message);
         let link = receiver.link;
         let key = self.key_for(place, waited);
         self.out.events.push_back((link, Event::Deliver { key, message }));
@@ -131,7 +131,7 @@ impl Router {
         let Some(passed) = self.settlement.pass(from, delivery, settling(settled), of_receiver(receiver)) else {
             return Err(message);
         };
-        assert!(message.content == Content::Here, "what goes through files is refused where it comes in");
+        expect_here(&message);
         message.body.advance(octets);
         let key = self.key_for(receiver, passed.copy());
         self.out.events.push_back((link, Event::Relayed { key, message, preface }));

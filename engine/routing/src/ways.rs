@@ -88,8 +88,14 @@ impl Way {
     /// A message that goes there.
     #[inline]
     pub fn passing(self, message: Message, extent: Extent) -> Passing {
-        assert!(message.content == Content::Here, "what goes through files is refused where it comes in");
+        expect_here(&message);
         let consumers = self.away.map_or(Consumers::Here, Consumers::One);
         Passing { message, away: None, consumers, extent }
     }
+}
+
+/// Asserts that a message that passes is here.
+#[inline]
+pub(crate) fn expect_here(message: &Message) {
+    assert!(message.content == Content::Here, "what goes through files is refused where it comes in");
 }
