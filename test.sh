@@ -15,25 +15,31 @@ esac
 
 passed=0 failed=0 skipped=0
 log="$(mktemp)"
-trap 'rm -f "$log"' EXIT
+trap 'rm -f "$log" "$log".*' EXIT
+# What failed, said again at the end: whoever reads so much reads from there, and some keep no more.
+touch "$log.failures"
 
 # Adds the numbers of a line such as "3 passed, 0 failed, 1 skipped". What is expected to fail counts as skipped.
 count() { passed=$((passed + $1)) failed=$((failed + $2)) skipped=$((skipped + $3)); }
 
 check() {
-    echo "== $1"
+    local what="$1"
+    echo "== $what"
     shift
-    if "$@"; then count 1 0 0; else count 0 1 0; fi
+    if "$@"; then count 1 0 0; else count 0 1 0; echo "== $what" >>"$log.failures"; fi
 }
 
 counted() {
-    echo "== $1"
+    local what="$1" line
+    echo "== $what"
     shift
     "$@" 2>&1 | tee "$log"
-    local line
     line="$(grep -E '^[0-9]+ passed, [0-9]+ failed, [0-9]+ (skipped|expected to fail)$' "$log" | tail -1)"
     # Without a count the tests did not get to their end.
     if [ -n "$line" ]; then count $(echo "$line" | tr -dc '0-9 '); else count 0 1 0; fi
+    if [[ "$line" != *", 0 failed,"* ]]; then
+        { echo "== $what"; grep -E '( failed: | FAILED$|^thread .* panicked at |^the broker )' -A 2 "$log" | head -n 100; } >>"$log.failures"
+    fi
 }
 
 # Integration tests that start programs or wait for real time to pass: for the whole run only.
@@ -100,6 +106,11 @@ else
     counted "hostile peers of a router" python3 tests/hostile/run.py --broker target/release/heddle --router
 fi
 
+if [ -s "$log.failures" ]; then
+    echo
+    echo "What failed:"
+    cat "$log.failures"
+fi
 echo
 echo "$passed passed, $failed failed, $skipped skipped"
 [ "$failed" -eq 0 ]

@@ -624,7 +624,7 @@ def main():
         if fault is None and broker.memory() > base + MEMORY_GROWTH_MAX:
             fault = f"memory grew from {base >> 20} to {broker.memory() >> 20} MiB"
         counts["failed" if fault else "passed"] += 1
-        print(f"{name}: {fault or 'ok'}", flush=True)
+        print(f"{name}: {'failed: ' + fault if fault else 'ok'}", flush=True)
         if broker.process.poll() is not None:
             sys.exit(f"the broker ended with {broker.process.returncode}")
     before, start = broker.cpu(), time.monotonic()
