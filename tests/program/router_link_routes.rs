@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use amqp_codec::AmqpError;
 use amqp_codec::performative::{
-    Attach, Close, DeliveryState, Detach, Disposition, Durability, ExpiryPolicy, Flow, Performative,
+    self, Attach, Close, DeliveryState, Detach, Disposition, Durability, ExpiryPolicy, Flow, Performative,
     ReceiverSettleMode, Role, SenderSettleMode, Source, Target, Terminus, Transfer, encode_transfer,
 };
 use amqp_proto::{Closing, Config, Confirmation, Connection, DeliveryOutcome, Event, Input, LinkId, Out, Payload};
@@ -437,6 +437,37 @@ fn a_client_that_goes_leaves_nothing_but_what_outlives_its_link() {
         ended(&mut subscriber);
         let has_one = || broker.state()["queues"].to_string().contains("sub@test");
         wait_for("the subscription to be gone", || (!has_one()).then_some(()));
+    }
+}
+
+#[test]
+fn what_a_client_had_has_failed_if_it_is_lost_and_not_if_it_goes_in_order() {
+    type Leave = fn(Peer<TcpStream>);
+    let session: Leave = |mut peer| peer.put(&Performative::End(performative::End::default()));
+    let ways: [(&str, Leave, u32); 3] = [("end", session, 0), ("close", Peer::close, 0), ("lost", drop, 1)];
+    for (shards, routers) in [(1, 1), (3, 1), (1, 3)] {
+        let broker = Broker::start(BROKER);
+        let network = chain(shards, &broker);
+        let node = &network[network.len() - routers];
+        wait_for("the way to the broker", || opened(&node.broker).try_attach_coordinator().is_none().then_some(()));
+        for (way, leave, counts) in ways {
+            let mut sender = node.client();
+            sender.attach_sender("in");
+            for number in 0..5 {
+                sender.send_message(number, Durable::Yes, &[number as u8]);
+                assert_eq!(sender.outcome(), (number, number, None), "accepted by the broker");
+            }
+            let mut receiver = node.client();
+            receiver.attach_receiver("in", 10);
+            (0..5).for_each(|_| drop(receiver.receive()));
+            leave(receiver);
+            wait_for("it to be gone", || (consumers(&broker, "in") == 0).then_some(()));
+            let mut next = node.client();
+            next.attach_receiver("in", 0);
+            assert_eq!(next.drain_counts(5), [counts; 5], "{way} over {routers} routers");
+            next.accept(0, 4);
+            wait_for("they to be taken", || (messages(&broker, "in") == 0).then_some(()));
+        }
     }
 }
 

@@ -339,7 +339,7 @@ impl Bind {
 
     /// All its links ended with it, so, and its claim to its container.
     pub fn drop_links(&mut self, home: &mut Home, mode: DetachMode) {
-        self.lose_halves(home);
+        self.lose_halves(home, mode);
         home.end_transactions(&self.client);
         home.drop_claim(&mut self.client);
         for place in std::mem::take(&mut self.links).into_iter().flatten().flatten() {

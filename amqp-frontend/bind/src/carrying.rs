@@ -35,6 +35,7 @@ impl Bind {
             Word::Sent(disposed) => self.handle_sent_there(home, place, &disposed),
             Word::Left { octets } => self.handle_left_there(home, place, octets),
             Word::Ended { ending, error } => self.handle_ended_there(home, place, ending, error.as_ref()),
+            Word::Gone => self.handle_gone_there(home, place),
             Word::Lost => self.handle_lost_there(home, place),
         }
     }

@@ -4,7 +4,8 @@
 //! Guarantees:
 //! 1. Attaches, their answers, credit, drains, transfers, states and detaches reach the other end as they are, in their order; between the
 //!    two nothing is given credit, settled or decided.
-//! 2. A half hears once that the other one is gone. What its peer sent and nobody settled has failed then, and may have been processed.
+//! 2. A half hears once that the other one is gone. If that one was lost, what its peer sent and nobody settled has failed, and may have been
+//!    processed; if a client ended it in order, with its session or connection, that is the container's, as if the client was its own.
 //! 3. A link that nobody answers is refused when its peer waits for that and for nothing else.
 //!
 //! Here: how they begin and end. What goes over them is in `carrying`.
@@ -13,6 +14,7 @@ use amqp_codec::AmqpError;
 use amqp_codec::performative::{Attach, Role};
 use amqp_proto::{Closing, Deliveries, DeliveryOutcome, LinkId, Modified, SessionId, State};
 use bytes::Bytes;
+use engine_core::command::DetachMode;
 use engine_core::key::LinkKey;
 use engine_core::through::{Attaching, Ending, Going, Half, NoRoute, Rewrite, Said, Word};
 use engine_home::{Home, Passing, Peer, Slot};
@@ -242,6 +244,16 @@ impl Bind {
         self.detach_half(home, place, closing, error);
     }
 
+    /// The peer of the other half ended it in order with more than the link.
+    pub(crate) fn handle_gone_there(&mut self, home: &mut Home, place: Slot) {
+        let Some(half) = self.half_mut(place) else { return };
+        let ending = match half.asked.as_ref().map(|asked| asked.lost) {
+            Some(Closing::Suspended) => Ending::Detached,
+            Some(Closing::Closed) | None => Ending::Closed,
+        };
+        self.handle_ended_there(home, place, ending, None);
+    }
+
     /// The other half is lost with its connection.
     pub(crate) fn handle_lost_there(&mut self, home: &mut Home, place: Slot) {
         let Some(half) = self.half_mut(place) else { return };
@@ -282,7 +294,9 @@ impl Bind {
     pub(crate) fn handle_halves_session(&mut self, home: &mut Home, session: SessionId) {
         let places = self.through.as_ref().map(|through| through.of_session(session)).unwrap_or_default();
         for place in places {
-            self.tell(home, place, Word::Lost);
+            if let Some(word) = self.half_mut(place).map(|half| parting(half, DetachMode::Ended)) {
+                self.tell(home, place, word);
+            }
             self.end_half(home, place);
         }
         if let Some(through) = &mut self.through {
@@ -291,12 +305,12 @@ impl Bind {
     }
 
     /// The connection ends, and all its halves with it.
-    pub(crate) fn lose_halves(&mut self, home: &mut Home) {
+    pub(crate) fn lose_halves(&mut self, home: &mut Home, mode: DetachMode) {
         let Some(through) = self.through.take() else { return };
         let mut halves: Vec<_> = through.halves.into_iter().collect();
         halves.sort_unstable_by_key(|(place, _)| *place);
         for (place, half) in halves {
-            half.other.into_iter().for_each(|other| home.tell_half(place, other, Word::Lost));
+            half.other.into_iter().for_each(|other| home.tell_half(place, other, parting(&half, mode)));
         }
     }
 
@@ -336,7 +350,7 @@ impl Bind {
     fn end_half(&mut self, home: &mut Home, place: Slot) {
         let Some(half) = self.through.as_mut().and_then(|through| through.halves.remove(&place)) else { return };
         self.set_link(half.id, None);
-        home.release(&mut self.client, place, engine_core::command::DetachMode::Ended);
+        home.release(&mut self.client, place, DetachMode::Ended);
         self.forget_octets(home, &half);
         if half.asked.is_some() {
             self.leave_session(SessionId(half.id.session));
@@ -363,6 +377,16 @@ impl Bind {
 
     pub(crate) fn half_mut(&mut self, place: Slot) -> Option<&mut HalfLink> {
         self.through.as_mut()?.halves.get_mut(&place)
+    }
+}
+
+/// What the other half hears when one ends with its session or connection. A container owes its clients an answer: they lose it however it
+/// goes.
+fn parting(half: &HalfLink, mode: DetachMode) -> Word {
+    match mode {
+        DetachMode::Lost => Word::Lost,
+        _ if half.asked.is_some() => Word::Lost,
+        DetachMode::Ended | DetachMode::Close | DetachMode::Suspend => Word::Gone,
     }
 }
 

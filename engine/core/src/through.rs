@@ -62,7 +62,9 @@ pub enum Word {
         /// Why.
         error: Option<Bytes>,
     },
-    /// The connection of the other half is gone, or it never was.
+    /// The peer ended its session or its connection in order, and the other half with it.
+    Gone,
+    /// The connection of the other half is lost, or it never was.
     Lost,
 }
 
