@@ -6,7 +6,7 @@ use amqp_bind::{Bind, Given, Written};
 use amqp_proto::{Authenticated, Out};
 use engine_core::command::DetachMode;
 use engine_core::event::Event;
-use engine_home::{Client, FileAt, Gift, Home, Request, Route, Slot};
+use engine_home::{Client, FileAt, Gift, Home, Prefix, Request, Route, Slot};
 use engine_message::Condition;
 use engine_policy::{Admission, Denial};
 
@@ -56,9 +56,9 @@ impl Protocol {
     }
 
     #[inline]
-    pub(crate) fn send(&mut self, gift: &Gift<'_>, header: &mut Vec<u8>, wall_ms: u64) {
+    pub(crate) fn send(&mut self, gift: &Gift<'_>, prefix: &mut Prefix, wall_ms: u64) {
         match self {
-            Self::Amqp(bind) => bind.send(gift, header, wall_ms),
+            Self::Amqp(bind) => bind.send(gift, prefix, wall_ms),
         }
     }
 

@@ -15,7 +15,7 @@ use engine_core::message::Message;
 use engine_core::preface::Preface;
 use engine_core::{Answer, Progress, Task, Version};
 use engine_home::limits::GIVEN_OVERHEAD;
-use engine_home::{Due, Gift, Home, Request, Slot, Slots};
+use engine_home::{Due, Gift, Home, Prefix, Request, Slot, Slots};
 use engine_message::Condition;
 use engine_policy::{Admission, Denial};
 use engine_router::address::Key;
@@ -44,14 +44,23 @@ pub struct Turn<H> {
     entries: Slots<Entry<H>>,
     connections_max: u32,
     dirty: Vec<Slot>,
-    /// Where header sections are encoded.
-    header: Vec<u8>,
+    /// Where what goes out before messages is put together.
+    prefix: Prefix,
+    /// Where the router's events are taken to.
+    routed: Vec<(LinkKey, Event)>,
 }
 
 impl<H> Turn<H> {
     /// A shard with at most `connections_max` connections.
     pub fn new(home: Home, connections_max: u32) -> Self {
-        Self { home, entries: Slots::default(), connections_max, dirty: Vec::new(), header: Vec::new() }
+        Self {
+            home,
+            entries: Slots::default(),
+            connections_max,
+            dirty: Vec::new(),
+            prefix: Prefix::default(),
+            routed: Vec::new(),
+        }
     }
 
     /// The home of their links.
@@ -317,9 +326,8 @@ impl<H> Turn<H> {
         let mut left = TURN_GIVEN_BYTES;
         loop {
             let mut any = false;
-            while let Some((link, event)) = self.home.poll_event() {
+            while self.hand_out_events() {
                 any = true;
-                self.handle_event(link, event);
             }
             while left > 0
                 && let Some((link, delivery)) = self.home.poll_delivery()
@@ -330,7 +338,7 @@ impl<H> Turn<H> {
                 left = left.saturating_sub(gift.message.body.len() + GIVEN_OVERHEAD);
                 let Some(entry) = self.entries.get_mut(gift.conn) else { continue };
                 touch(&mut self.dirty, entry, gift.conn);
-                if let Some(given) = send(&mut entry.protocol, &gift, &mut self.header, wall_ms) {
+                if let Some(given) = send(&mut entry.protocol, &gift, &mut self.prefix, wall_ms) {
                     entry.protocol.handle_given(&mut self.home, given);
                 }
             }
@@ -339,6 +347,40 @@ impl<H> Turn<H> {
             }
             found = true;
         }
+    }
+
+    /// Hands out what there is of events; gives whether there was anything. There may be more.
+    #[inline]
+    fn hand_out_events(&mut self) -> bool {
+        let mut any = false;
+        while let Some((link, event)) = self.home.poll_event() {
+            any = true;
+            self.handle_event(link, event);
+        }
+        self.hand_out_routed() || any
+    }
+
+    /// Hands out the router's events, of which most are messages: those are not moved.
+    fn hand_out_routed(&mut self) -> bool {
+        let mut routed = std::mem::take(&mut self.routed);
+        self.home.take_routed(&mut routed);
+        let any = !routed.is_empty();
+        for (link, event) in &mut routed {
+            match event {
+                Event::Deliver { key, message } => self.give_sent(*link, *key, message, None),
+                Event::Relayed { key, message, preface } => self.give_sent(*link, *key, message, Some(preface)),
+                event => {
+                    // No credit: what stays says nothing.
+                    let event = std::mem::replace(event, Event::Credit { credit: 0 });
+                    if let Some(event) = self.home.take_own(*link, event) {
+                        self.handle_event(*link, event);
+                    }
+                }
+            }
+        }
+        routed.clear();
+        self.routed = routed;
+        any
     }
 
     #[inline]
@@ -362,7 +404,7 @@ impl<H> Turn<H> {
         let Some(gift) = self.home.give_sent(link, key, message, preface) else { return };
         let Some(entry) = self.entries.get_mut(gift.conn) else { return };
         touch(&mut self.dirty, entry, gift.conn);
-        if let Some(given) = send(&mut entry.protocol, &gift, &mut self.header, wall_ms) {
+        if let Some(given) = send(&mut entry.protocol, &gift, &mut self.prefix, wall_ms) {
             entry.protocol.handle_given(&mut self.home, given);
         }
     }
@@ -435,6 +477,7 @@ impl<H> Turn<H> {
     /// Gives back the memory of links that carry little or nothing, and has each connection looked at for the same.
     pub fn sweep(&mut self, mut each: impl FnMut(&mut Entry<H>)) {
         self.home.sweep();
+        self.routed = Vec::new();
         self.entries.iter_mut().for_each(&mut each);
     }
 
@@ -458,7 +501,7 @@ fn touch<H>(dirty: &mut Vec<Slot>, entry: &mut Entry<H>, slot: Slot) {
 
 /// Sends a message, if that is due; gives what else is.
 #[inline]
-fn send(protocol: &mut Protocol, gift: &Gift<'_>, header: &mut Vec<u8>, wall_ms: u64) -> Option<Given> {
-    protocol.send(gift, header, wall_ms);
+fn send(protocol: &mut Protocol, gift: &Gift<'_>, prefix: &mut Prefix, wall_ms: u64) -> Option<Given> {
+    protocol.send(gift, prefix, wall_ms);
     (gift.due != Due::Send).then(|| Given::of(gift))
 }

@@ -304,6 +304,7 @@ impl Bind {
         let accepted = outcome == command::Outcome::Accepted;
         // A disposition is mostly of one link's deliveries.
         let mut known = None;
+        let mut noted: Option<(Slot, u64)> = None;
         let mut unlisted = Vec::new();
         let mut passed = Vec::new();
         while let Some(settling) = self.machine.next_settled() {
@@ -320,9 +321,15 @@ impl Bind {
                 Whom::Owner(end) if key != KEY_NONE && accepted && confirm.is_none() => home.accept(end, key),
                 Whom::Owner(end) if key != KEY_NONE => home.settle(end, key, outcome.clone(), confirm),
                 Whom::Router(place, end) if key != KEY_NONE => {
-                    home.note_outcome(place, &outcome, 1);
+                    noted = match noted {
+                        Some((before, count)) if before == place => Some((place, count + 1)),
+                        before => {
+                            before.into_iter().for_each(|(place, count)| home.note_outcome(place, &outcome, count));
+                            Some((place, 1))
+                        }
+                    };
                     match (accepted, confirm) {
-                        (true, None) => home.accept(end, key),
+                        (true, None) => home.accept_routed(key),
                         _ => home.settle(end, key, outcome.clone(), confirm),
                     }
                 }
@@ -341,6 +348,7 @@ impl Bind {
                 }
             }
         }
+        noted.into_iter().for_each(|(place, count)| home.note_outcome(place, &outcome, count));
         if !passed.is_empty() {
             self.pass_outcomes(home, &passed, Some(&whole));
         }

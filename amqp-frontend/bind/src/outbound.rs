@@ -3,7 +3,7 @@
 use amqp_proto::{Part, Send, Settled};
 use engine_core::event::Event;
 use engine_core::message::Message;
-use engine_home::{Drained, Due, Gift, Home, LocalId, Request, Route, Slot, encode_header};
+use engine_home::{Drained, Due, Gift, Home, LocalId, Prefix, Request, Route, Slot};
 
 use crate::attaching::undelivered;
 use crate::bind::{Bind, link_id};
@@ -49,19 +49,16 @@ impl Bind {
         }
     }
 
-    /// Sends a message, if that is due, at `wall_ms`; `header` is scratch. What else is due `handle_given` does.
+    /// Sends a message, if that is due, at `wall_ms`; `prefix` is scratch. What else is due `handle_given` does.
     #[inline]
-    pub fn send(&mut self, gift: &Gift<'_>, header: &mut Vec<u8>, wall_ms: u64) {
+    pub fn send(&mut self, gift: &Gift<'_>, prefix: &mut Prefix, wall_ms: u64) {
         if matches!(gift.due, Due::Wait | Due::Back) {
             return;
         }
         self.client.messages_out += 1;
-        encode_header(header, gift.message, wall_ms);
-        if let Some(preface) = gift.preface {
-            header.extend_from_slice(preface.octets());
-        }
+        let prefix = prefix.before(gift.message, gift.preface, wall_ms);
         let (format, part) = (gift.message.format, Part::Whole);
-        let send = Send { key: gift.key, settled: Settled::No, format, prefix: header, body: &gift.message.body, part };
+        let send = Send { key: gift.key, settled: Settled::No, format, prefix, body: &gift.message.body, part };
         self.machine.send(link_id(gift.id), send, &mut self.out);
     }
 

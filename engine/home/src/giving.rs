@@ -6,7 +6,7 @@
 use engine_core::command::Settled;
 use engine_core::event::{Event, KEY_NONE, Shown};
 use engine_core::key::LinkKey;
-use engine_core::message::{Content, Message};
+use engine_core::message::{Content, Header, Message};
 use engine_core::preface::Preface;
 use engine_message::section;
 
@@ -15,7 +15,7 @@ use engine_shard::ROUTED;
 use crate::home::Home;
 use crate::limits::GIVEN_OVERHEAD;
 use crate::link::{Kind, Link, LocalId};
-use crate::slots::{Slot, Slots, peer_place};
+use crate::slots::{Slot, peer_place};
 use crate::taking::Standing;
 
 /// A message for a consumer's peer.
@@ -51,7 +51,7 @@ pub enum Due {
 }
 
 impl Home {
-    /// The next event for a link of this shard.
+    /// The next event for a link of this shard, but for the router's.
     #[inline]
     pub fn poll_event(&mut self) -> Option<(LinkKey, Event)> {
         loop {
@@ -59,6 +59,24 @@ impl Home {
                 (link, Event::Moved(moved)) => self.attach_again(link, *moved),
                 told => return Some(told),
             }
+        }
+    }
+
+    /// Takes all events of the router's, in their order, into `events`, which is empty. Those that are no messages are given back to
+    /// `take_own`.
+    #[inline]
+    pub fn take_routed(&mut self, events: &mut Vec<(LinkKey, Event)>) {
+        self.engine.take_routed(events);
+    }
+
+    /// Takes what of the router's events is for no link; gives back any other one.
+    pub fn take_own(&mut self, link: LinkKey, event: Event) -> Option<Event> {
+        match self.engine.take_own(link, event)? {
+            Event::Moved(moved) => {
+                self.attach_again(link, *moved);
+                None
+            }
+            event => Some(event),
         }
     }
 
@@ -71,7 +89,8 @@ impl Home {
     /// Gives the message that was polled last; `None` if its link is gone.
     #[inline]
     pub fn give(&mut self, link: LinkKey, delivery: &Shown) -> Option<Gift<'_>> {
-        gift(&mut self.links, link, delivery.key, self.engine.message(delivery))
+        let place = peer_place(link);
+        gift((place, self.links.get_mut(place)?), delivery.key, self.engine.message(delivery))
     }
 
     /// Gives a message that another shard sent, or the router. What that sends is counted here; what queues give they count themselves.
@@ -83,10 +102,10 @@ impl Home {
         message: &'a Message,
         preface: Option<&'a Preface>,
     ) -> Option<Gift<'a>> {
-        let gift = Gift { preface, ..gift(&mut self.links, link, key, message)? };
-        if let Some(link) = self.links.get_mut(gift.place).filter(|link| link.owner == ROUTED)
-            && gift.due != Due::Back
-        {
+        let place = peer_place(link);
+        let link = self.links.get_mut(place)?;
+        let gift = Gift { preface, ..gift((place, link), key, message)? };
+        if link.owner == ROUTED && gift.due != Due::Back {
             let settled = if key == KEY_NONE { Settled::Yes } else { Settled::No };
             link.seen.passed.note(settled);
             self.passage.to_peers.note(settled);
@@ -96,9 +115,7 @@ impl Home {
 }
 
 #[inline]
-fn gift<'a>(links: &mut Slots<Link>, link: LinkKey, key: u64, message: &'a Message) -> Option<Gift<'a>> {
-    let place = peer_place(link);
-    let link = links.get_mut(place)?;
+fn gift<'a>((place, link): (Slot, &mut Link), key: u64, message: &'a Message) -> Option<Gift<'a>> {
     let conn = link.conn?;
     let mut due = Due::Send;
     if let Kind::Consumer(taking) = &mut link.kind {
@@ -118,6 +135,39 @@ fn gift<'a>(links: &mut Slots<Link>, link: LinkKey, key: u64, message: &'a Messa
         due = Due::Wait;
     }
     Some(Gift { conn, place, id: link.id, key, message, preface: None, due })
+}
+
+/// What goes out before messages: their header sections, and what a router puts there. One message's header is mostly the next one's, too:
+/// it is encoded once then.
+#[derive(Debug, Default)]
+pub struct Prefix {
+    octets: Vec<u8>,
+    /// Whose header section is in front, and how long that is.
+    known: Option<(Header, usize)>,
+}
+
+impl Prefix {
+    /// What goes out before a message at `wall_ms`.
+    #[inline]
+    pub fn before(&mut self, message: &Message, preface: Option<&Preface>, wall_ms: u64) -> &[u8] {
+        match self.known {
+            Some((header, length)) if message.expires_wall_ms.is_none() && header == message.header => {
+                self.octets.truncate(length);
+            }
+            _ => self.encode(message, wall_ms),
+        }
+        if let Some(preface) = preface {
+            self.octets.extend_from_slice(preface.octets());
+        }
+        &self.octets
+    }
+
+    #[inline(never)]
+    fn encode(&mut self, message: &Message, wall_ms: u64) {
+        encode_header(&mut self.octets, message, wall_ms);
+        // What is left of a time to live is another one with each message.
+        self.known = message.expires_wall_ms.is_none().then_some((message.header, self.octets.len()));
+    }
 }
 
 /// Encodes a message's header section as it is at `wall_ms`.

@@ -508,6 +508,12 @@ impl Home {
         self.engine.accept(at.owner, at.end, key);
     }
 
+    /// The same of a delivery that came through the router.
+    #[inline]
+    pub fn accept_routed(&mut self, key: u64) {
+        self.engine.accept_routed(key);
+    }
+
     /// A consumer's peer ended a delivery otherwise; `confirm` names the delivery of one that waits until that is durable.
     pub fn settle(&mut self, at: OwnerEnd, key: u64, outcome: Outcome, confirm: Option<u32>) {
         self.engine.settle(at.owner, at.end, key, outcome, confirm);

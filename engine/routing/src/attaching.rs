@@ -30,7 +30,7 @@ impl Router {
         let found = self.key(&spec.address, table::End::Sender, stage);
         let (key, edge) = match found.and_then(|key| Ok((key, self.edge_of(between)?))) {
             Ok(found) => found,
-            Err(refusal) => return self.out.events.push_back((link, Event::Refused { refusal })),
+            Err(refusal) => return self.out.events.push((link, Event::Refused { refusal })),
         };
         let routing = self.routing(&key);
         let edge = between.zip(edge).map(|(between, edge)| (between.connection, edge));
@@ -48,7 +48,7 @@ impl Router {
             is_noted: false,
         };
         let Ok(place) = self.ends.insert_within(End::Sender(sender), ENDS_MAX) else {
-            return self.out.events.push_back((link, Event::Refused { refusal: too_many() }));
+            return self.out.events.push((link, Event::Refused { refusal: too_many() }));
         };
         if let Some(End::Sender(sender)) = self.ends.get_mut(place) {
             sender.at = self.senders.add(sender.key.name(), place);
@@ -56,7 +56,7 @@ impl Router {
         let capacity = spec.passage.capacity.unwrap_or(self.own.capacity);
         self.settlement.handle_in(of_sender(place), InKind::Endpoint, capacity);
         let info = info(spec.address.clone(), routing);
-        self.out.events.push_back((link, Event::Attached { end: end_key(place), info }));
+        self.out.events.push((link, Event::Attached { end: end_key(place), info }));
         if edge.is_none() {
             self.need(Way::Up, &key, Need::More);
         }
@@ -74,7 +74,7 @@ impl Router {
         let between = spec.passage.between;
         let (key, edge) = match key.and_then(|key| Ok((key, self.edge_of(between)?))) {
             Ok(found) => found,
-            Err(refusal) => return self.out.events.push_back((link, Event::Refused { refusal })),
+            Err(refusal) => return self.out.events.push((link, Event::Refused { refusal })),
         };
         if let (Some(between), Mode::Edge) = (between, self.own.mode) {
             return self.attach_proxy(link, spec, key, between);
@@ -82,7 +82,7 @@ impl Router {
         let id = ConsumerId::at(self.own.shard, self.numbered);
         let connection = between.map(|between| between.connection);
         if let Err(refusal) = self.insert_receiver(link, &spec, key.clone(), (id, connection)) {
-            return self.out.events.push_back((link, Event::Refused { refusal }));
+            return self.out.events.push((link, Event::Refused { refusal }));
         }
         self.need(Way::Down, &key, Need::More);
         let capacity = spec.passage.capacity.unwrap_or(self.own.capacity);

@@ -91,7 +91,7 @@ impl Router {
 
     /// Takes a message for whoever manages the node. It is accepted when it is there, as any request is.
     fn take_request(&mut self, link: LinkKey, (delivery, settled): (u32, Settled), message: Message, extent: Extent) {
-        self.out.events.push_back((link, Event::Credit { credit: 1 }));
+        self.out.events.push((link, Event::Credit { credit: 1 }));
         if let Extent::Begins(_) = extent {
             // No request is as large: the rest of it is left out.
             return match settled {
@@ -108,7 +108,7 @@ impl Router {
             self.settlement.note_told(&State::Accepted);
             self.tell_settled(link, delivery, Outcome::Accepted);
         }
-        self.out.events.push_back((link, Event::Request { message }));
+        self.out.events.push((link, Event::Request { message }));
     }
 }
 

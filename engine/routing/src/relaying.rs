@@ -104,7 +104,7 @@ impl Router {
     }
 
     /// Sends a message whose way is known, and which is seen as it came.
-    #[inline]
+    #[inline(always)]
     fn send_way(&mut self, way: Way, waited: Option<CopyKey>, message: Message) {
         let Named::End(place) = named(way.link.0) else {
             return self.send_whole(way.link, waited, way.passing(message, Extent::Whole));
@@ -113,7 +113,7 @@ impl Router {
         expect_here(&message);
         let link = receiver.link;
         let key = self.key_for(place, waited);
-        self.out.events.push_back((link, Event::Deliver { key, message }));
+        self.out.events.push((link, Event::Deliver { key, message }));
     }
 
     /// Sends a message to another router, without its first octets, if that has credit; or gives it back.
@@ -134,7 +134,7 @@ impl Router {
         expect_here(&message);
         message.body.advance(octets);
         let key = self.key_for(receiver, passed.copy());
-        self.out.events.push_back((link, Event::Relayed { key, message, preface }));
+        self.out.events.push((link, Event::Relayed { key, message, preface }));
         Ok(passed.delivery())
     }
 }

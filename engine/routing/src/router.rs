@@ -109,7 +109,9 @@ pub(crate) struct Waiting {
 /// What is for others, in its order.
 #[derive(Debug, Default)]
 pub(crate) struct Outbox {
-    pub events: VecDeque<(LinkKey, Event)>,
+    pub events: Vec<(LinkKey, Event)>,
+    /// Who was told by the last event that deliveries were accepted, and how many events there were with it.
+    pub accepted: Option<(InLink, usize)>,
     pub crossings: VecDeque<(u16, Crossing)>,
     pub notes: VecDeque<Note>,
 }
@@ -298,18 +300,19 @@ impl Router {
                 Event::Refused { refusal: Refusal::new(Condition::ResourceLimitExceeded, text) }
             }
         };
-        self.out.events.push_back((link, event));
+        self.out.events.push((link, event));
         self.act();
     }
 
-    /// The next event for a link of this shard.
-    pub fn poll_event(&mut self) -> Option<(LinkKey, Event)> {
+    /// Takes all events for links of this shard, in their order, into `events`, which is empty. There may be new ones when they were
+    /// heard.
+    pub fn take_events(&mut self, events: &mut Vec<(LinkKey, Event)>) {
+        debug_assert!(events.is_empty(), "what was taken was heard");
         if self.out.events.is_empty() {
-            // What comes next begins where memory was just used, in place of going through all that there ever was.
-            self.out.events.clear();
             self.give_credit();
         }
-        self.out.events.pop_front()
+        std::mem::swap(events, &mut self.out.events);
+        self.out.accepted = None;
     }
 
     /// A relay has ended: nobody is told of what it sent.
@@ -518,7 +521,7 @@ impl Router {
                 Some(End::Edge(end)) => end.link,
                 Some(End::Receiver(_) | End::Relay(_)) | None => continue,
             };
-            self.out.events.push_back((link, Event::Credit { credit }));
+            self.out.events.push((link, Event::Credit { credit }));
         }
     }
 }

@@ -179,6 +179,7 @@ impl Engine {
     }
 
     /// The router of what is routed.
+    #[inline]
     fn routed(&mut self) -> &mut Router {
         self.router.as_deref_mut().unwrap_or_else(|| unreachable!("without a router nothing is routed"))
     }
@@ -332,9 +333,15 @@ impl Engine {
         }
     }
 
+    /// The same of what the router sent.
+    #[inline]
+    pub fn accept_routed(&mut self, key: u64) {
+        self.routed().handle_accepted(key);
+    }
+
     #[inline(never)]
     fn accept_elsewhere(&mut self, owner: u16, end: EndKey, key: u64) {
-        if owner == ROUTED { self.routed().handle_accepted(key) } else { self.mesh.accept(owner, end, key) }
+        if owner == ROUTED { self.accept_routed(key) } else { self.mesh.accept(owner, end, key) }
     }
 
     /// Settles what a consumer holds otherwise; `confirm` names the delivery of a peer that waits until that is durable.
@@ -348,7 +355,7 @@ impl Engine {
         }
     }
 
-    /// The next event for a link of this shard.
+    /// The next event for a link of this shard, but for the router's (`take_routed`).
     #[inline]
     pub fn poll_event(&mut self) -> Option<(LinkKey, Event)> {
         loop {
@@ -372,7 +379,7 @@ impl Engine {
                 }
                 None => {}
             }
-            let Some((link, event)) = self.core.poll_event() else { return self.poll_routed() };
+            let (link, event) = self.core.poll_event()?;
             self.busy = true;
             if link.shard != self.mesh.shard() {
                 self.mesh.send(link.shard, Parcel::Event(link, event));
@@ -382,15 +389,13 @@ impl Engine {
         }
     }
 
-    /// The next event of the router's, for a link of this shard.
-    #[inline(never)]
-    fn poll_routed(&mut self) -> Option<(LinkKey, Event)> {
-        loop {
-            let (link, event) = self.router.as_mut()?.poll_event()?;
-            self.busy = true;
-            if let Some(event) = self.take_own(link, event) {
-                return Some((link, event));
-            }
+    /// Takes all events of the router's, in their order, into `events`, which is empty. Of those that are no messages `take_own` is to be
+    /// asked.
+    #[inline]
+    pub fn take_routed(&mut self, events: &mut Vec<(LinkKey, Event)>) {
+        if let Some(router) = &mut self.router {
+            router.take_events(events);
+            self.busy |= !events.is_empty();
         }
     }
 
@@ -398,7 +403,7 @@ impl Engine {
     /// connection that one of this shard is in the way of is asked for again behind what was said of that, and answers to the forwarder and steps
     /// of transactions are the shard's own. Gives any other event back.
     #[inline]
-    fn take_own(&mut self, link: LinkKey, event: Event) -> Option<Event> {
+    pub fn take_own(&mut self, link: LinkKey, event: Event) -> Option<Event> {
         match event {
             Event::Moved(moved) if matches!(moved.command, Command::Publish { .. } | Command::Claim { .. }) => {
                 let (owner, command) = moved.again();

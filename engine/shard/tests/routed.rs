@@ -57,7 +57,15 @@ impl Node {
     fn turn(&mut self, shard: usize) {
         let engine = &mut self.engines[shard];
         engine.begin_turn(0, 0);
-        self.events.extend(std::iter::from_fn(|| engine.poll_event()));
+        loop {
+            self.events.extend(std::iter::from_fn(|| engine.poll_event()));
+            let mut routed = Vec::new();
+            engine.take_routed(&mut routed);
+            if routed.is_empty() {
+                break;
+            }
+            self.events.append(&mut routed);
+        }
         engine.flush();
         while let Some(note) = engine.poll_note() {
             self.registry.handle_note(note, 0);

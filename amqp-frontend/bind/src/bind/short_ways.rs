@@ -16,7 +16,7 @@ use engine_core::Core;
 use engine_core::command::Outcome;
 use engine_core::event::KEY_NONE;
 use engine_core::limits::CoreConfig;
-use engine_home::{AddressRules, Due, Gift, HomeConfig};
+use engine_home::{AddressRules, Due, Gift, HomeConfig, Prefix};
 use engine_message::section;
 use engine_rt::Waker;
 use engine_shard::Engine;
@@ -131,7 +131,7 @@ impl Node {
         let bind = &mut self.peers[gift.conn.slot() as usize].bind;
         let waits = self.long.sending && matches!(gift.due, Due::Send | Due::SendAndCredit);
         if !waits {
-            bind.send(&gift, &mut Vec::new(), wall_ms);
+            bind.send(&gift, &mut Prefix::default(), wall_ms);
         }
         let given = Given::of(&Gift { due: if waits { Due::Wait } else { gift.due }, ..gift });
         bind.handle_given(&mut self.home, given);

@@ -196,6 +196,7 @@ impl<M> Deliveries<M> {
         let (key, delivery) = self.begin()?;
         (delivery.sender, delivery.waiting) = (sender, links.len() as u32);
         delivery.octets = octets;
+        delivery.copies.clear();
         let copy = |link: &OutLink| Copy { link: *link, stage: Stage::Waiting, at: 0, number: 0, name: None };
         delivery.copies.extend(links.iter().map(copy));
         self.waiting += octets;
@@ -205,16 +206,24 @@ impl<M> Deliveries<M> {
 
     /// A new one that its only receiver was sent at once, at places among what its sender has unsettled and what its link was sent; `None`
     /// if there are as many as there can be.
-    #[inline]
+    #[inline(always)]
     pub fn add_sent(&mut self, sender: ((InLink, u32), usize), receiver: (OutLink, usize)) -> Option<DeliveryKey> {
         let (key, delivery) = self.begin()?;
         let ((from, at), (link, sent_at)) = (sender, receiver);
         (delivery.sender, delivery.at, delivery.waiting) = (Some(from), at as u32, 0);
-        delivery.copies.push(Copy { link, stage: Stage::Sent, at: sent_at as u32, number: 0, name: None });
+        let copy = Copy { link, stage: Stage::Sent, at: sent_at as u32, number: 0, name: None };
+        match delivery.copies.as_mut_slice() {
+            // The last one of this place had one, too.
+            [only] => *only = copy,
+            _ => {
+                delivery.copies.clear();
+                delivery.copies.push(copy);
+            }
+        }
         Some(key)
     }
 
-    /// A place for a new one, that says nothing yet.
+    /// A place for a new one, that says nothing yet, with the last one's copies.
     #[inline(always)]
     fn begin(&mut self) -> Option<(DeliveryKey, &mut Delivery)> {
         let place = self.free.pop().or_else(|| self.grow())?;
@@ -223,7 +232,6 @@ impl<M> Deliveries<M> {
         let delivery = &mut used.delivery;
         // The last one left neither a state nor what was sent.
         (delivery.is_told, delivery.is_left) = (false, false);
-        delivery.copies.clear();
         Some((DeliveryKey { place, generation: used.generation }, delivery))
     }
 

@@ -69,7 +69,7 @@ impl In {
     }
 
     /// Fills its credit up to what it may have; gives whether it is to be noted that there is some to be said.
-    #[inline]
+    #[inline(always)]
     pub fn fill(&mut self) -> bool {
         let used = match self.kind {
             InKind::Endpoint => u32::try_from(self.unsettled.len()).unwrap_or(u32::MAX),

@@ -39,7 +39,7 @@ impl Passed {
 impl<M: Clone> Settlement<M> {
     /// A delivery comes, by its number with its sender, for this one receiver, and is to be sent to it now; nothing if it cannot be, which
     /// `handle_delivery` takes.
-    #[inline]
+    #[inline(always)]
     pub fn pass(&mut self, link: InLink, number: u32, settling: Settling, receiver: OutLink) -> Option<Passed> {
         let sender = self.ins.get_mut(link.0).filter(|sender| sender.credit > 0)?;
         let out = self.outs.get_mut(receiver.0).filter(|out| out.credit > 0)?;

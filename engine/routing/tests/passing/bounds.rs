@@ -186,8 +186,9 @@ fn a_turn_looks_up_so_many_senders_and_a_table_goes_for_all_of_them() {
     router.handle_command(Command::AttachConsumer { link: link(senders), spec });
     std::iter::from_fn(|| router.poll_note()).for_each(|note| registry.handle_note(note, 0));
     let credits = |router: &mut Router| {
-        let events = std::iter::from_fn(|| router.poll_event());
-        events.filter(|(_, event)| matches!(event, Event::Credit { .. })).count()
+        let mut events = Vec::new();
+        router.take_events(&mut events);
+        events.iter().filter(|(_, event)| matches!(event, Event::Credit { .. })).count()
     };
     assert_eq!(credits(&mut router), 0);
     router.handle_update(registry.poll_update().expect("another table"));

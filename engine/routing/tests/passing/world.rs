@@ -351,7 +351,7 @@ impl World {
                 self.lanes.entry((shard, to)).or_default().push_back(crossing);
             }
             self.notes.entry(shard).or_default().extend(std::iter::from_fn(|| router.poll_note()));
-            while let Some((link, event)) = router.poll_event() {
+            for (link, event) in events_of(router) {
                 if let Event::Through(said) = event {
                     self.said.push((link, *said));
                     continue;
@@ -359,6 +359,18 @@ impl World {
                 see(self.seen.get_mut(&link).expect("a link"), event);
             }
         }
+    }
+}
+
+/// All events of a router.
+fn events_of(router: &mut Router) -> Vec<(LinkKey, Event)> {
+    let (mut all, mut events) = (Vec::new(), Vec::new());
+    loop {
+        router.take_events(&mut events);
+        if events.is_empty() {
+            return all;
+        }
+        all.append(&mut events);
     }
 }
 
