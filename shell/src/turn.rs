@@ -19,7 +19,7 @@ use engine_home::{Due, Gift, Home, Prefix, Request, Slot, Slots};
 use engine_message::Condition;
 use engine_policy::{Admission, Denial};
 use engine_router::address::Key;
-use engine_routing::{Answer as RouterAnswer, Ask, Changed, Note, Order as RouterOrder, Update};
+use engine_routing::{Answer as RouterAnswer, Ask, Changed, Note, Order as RouterOrder, Told, Update};
 use engine_shard::store::StoreError;
 use storage_disk::large::{LargeDone, LargeOrder};
 use storage_journal::{Done, Order};
@@ -47,7 +47,7 @@ pub struct Turn<H> {
     /// Where what goes out before messages is put together.
     prefix: Prefix,
     /// Where the router's events are taken to.
-    routed: Vec<(LinkKey, Event)>,
+    routed: Told,
 }
 
 impl<H> Turn<H> {
@@ -59,7 +59,7 @@ impl<H> Turn<H> {
             connections_max,
             dirty: Vec::new(),
             prefix: Prefix::default(),
-            routed: Vec::new(),
+            routed: Told::default(),
         }
     }
 
@@ -363,12 +363,15 @@ impl<H> Turn<H> {
     /// Hands out the router's events, of which most are messages: those are not moved.
     fn hand_out_routed(&mut self) -> bool {
         let mut routed = std::mem::take(&mut self.routed);
-        self.home.take_routed(&mut routed);
+        self.home.engine_mut().take_routed(&mut routed);
         let any = !routed.is_empty();
-        for (link, event) in &mut routed {
+        let Told { events, prefaces, .. } = &mut routed;
+        for (link, event) in events {
             match event {
                 Event::Deliver { key, message } => self.give_sent(*link, *key, message, None),
-                Event::Relayed { key, message, preface } => self.give_sent(*link, *key, message, Some(preface)),
+                Event::Relayed { key, message, preface } => {
+                    self.give_sent(*link, *key, message, prefaces.get(*preface as usize));
+                }
                 event => {
                     // No credit: what stays says nothing.
                     let event = std::mem::replace(event, Event::Credit { credit: 0 });
@@ -378,6 +381,7 @@ impl<H> Turn<H> {
                 }
             }
         }
+        // Messages are let go of now, not in the next turn.
         routed.clear();
         self.routed = routed;
         any
@@ -385,10 +389,8 @@ impl<H> Turn<H> {
 
     #[inline]
     fn handle_event(&mut self, link: LinkKey, event: Event) {
-        match &event {
-            Event::Deliver { key, message } => return self.give_sent(link, *key, message, None),
-            Event::Relayed { key, message, preface } => return self.give_sent(link, *key, message, Some(preface)),
-            _ => {}
+        if let Event::Deliver { key, message } = &event {
+            return self.give_sent(link, *key, message, None);
         }
         let Some(route) = self.home.route(link) else { return self.handle_unrouted(link, event) };
         if let Some(entry) = self.entries.get_mut(route.conn) {
@@ -477,7 +479,7 @@ impl<H> Turn<H> {
     /// Gives back the memory of links that carry little or nothing, and has each connection looked at for the same.
     pub fn sweep(&mut self, mut each: impl FnMut(&mut Entry<H>)) {
         self.home.sweep();
-        self.routed = Vec::new();
+        self.routed = Told::default();
         self.entries.iter_mut().for_each(&mut each);
     }
 

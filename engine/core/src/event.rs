@@ -7,7 +7,6 @@ use crate::command::{Command, Outcome, RoutingType};
 use crate::key::EndKey;
 use crate::message::Message;
 use crate::origin::Origin;
-use crate::preface::Preface;
 use crate::resumption::Tag;
 use crate::slab::Key;
 use crate::step::Step;
@@ -86,8 +85,8 @@ pub enum Event {
         key: u64,
         /// The message.
         message: Message,
-        /// What stands before its sections.
-        preface: Preface,
+        /// What stands before its sections: its place among what came with the event.
+        preface: u32,
     },
     /// A producer's deliveries `first..=last` (serial numbers) have this outcome.
     Settled {

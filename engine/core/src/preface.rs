@@ -26,6 +26,13 @@ impl Preface {
         &self.0
     }
 
+    /// Whether it is this one itself, and not only like it.
+    #[inline]
+    #[must_use]
+    pub fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
     /// A body with these octets in front.
     #[must_use]
     pub fn join(&self, body: &[u8]) -> Bytes {

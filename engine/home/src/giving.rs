@@ -9,7 +9,6 @@ use engine_core::key::LinkKey;
 use engine_core::message::{Content, Header, Message};
 use engine_core::preface::Preface;
 use engine_message::section;
-
 use engine_shard::ROUTED;
 
 use crate::home::Home;
@@ -60,13 +59,6 @@ impl Home {
                 told => return Some(told),
             }
         }
-    }
-
-    /// Takes all events of the router's, in their order, into `events`, which is empty. Those that are no messages are given back to
-    /// `take_own`.
-    #[inline]
-    pub fn take_routed(&mut self, events: &mut Vec<(LinkKey, Event)>) {
-        self.engine.take_routed(events);
     }
 
     /// Takes what of the router's events is for no link; gives back any other one.
@@ -144,20 +136,25 @@ pub struct Prefix {
     octets: Vec<u8>,
     /// Whose header section is in front, and how long that is.
     known: Option<(Header, usize)>,
+    /// What is behind it.
+    preface: Option<Preface>,
 }
 
 impl Prefix {
     /// What goes out before a message at `wall_ms`.
     #[inline]
     pub fn before(&mut self, message: &Message, preface: Option<&Preface>, wall_ms: u64) -> &[u8] {
-        match self.known {
-            Some((header, length)) if message.expires_wall_ms.is_none() && header == message.header => {
-                self.octets.truncate(length);
-            }
-            _ => self.encode(message, wall_ms),
+        let is_known = self.known.is_some_and(|(header, _)| header == message.header);
+        if message.expires_wall_ms.is_some() || !is_known {
+            self.encode(message, wall_ms);
         }
-        if let Some(preface) = preface {
-            self.octets.extend_from_slice(preface.octets());
+        let is_there = match (&self.preface, preface) {
+            (None, None) => true,
+            (Some(there), Some(preface)) => there.is(preface),
+            _ => false,
+        };
+        if !is_there {
+            self.put(preface);
         }
         &self.octets
     }
@@ -167,6 +164,17 @@ impl Prefix {
         encode_header(&mut self.octets, message, wall_ms);
         // What is left of a time to live is another one with each message.
         self.known = message.expires_wall_ms.is_none().then_some((message.header, self.octets.len()));
+        self.preface = None;
+    }
+
+    /// Puts this behind the header section.
+    #[inline(never)]
+    fn put(&mut self, preface: Option<&Preface>) {
+        if let Some((_, header)) = self.known {
+            self.octets.truncate(header);
+        }
+        self.octets.extend_from_slice(preface.map(Preface::octets).unwrap_or_default());
+        self.preface = preface.cloned();
     }
 }
 

@@ -221,6 +221,9 @@ impl Default for Header {
 }
 
 impl Header {
+    /// What `HEADER_FRESH` says.
+    const FRESH: Self = Self { durable: false, priority: 4, ttl_ms: None, first_acquirer: true, delivery_count: 0 };
+
     /// Decodes a header section; an empty one gives the defaults.
     ///
     /// # Errors
@@ -229,6 +232,10 @@ impl Header {
     pub fn decode(section: &[u8]) -> Result<Self, DecodeError> {
         if section.is_empty() {
             return Ok(Self::default());
+        }
+        // As nodes like this one pass most of them on.
+        if section == HEADER_FRESH {
+            return Ok(Self::FRESH);
         }
         let mut reader = Reader::new(section);
         reader.descriptor()?;
@@ -245,9 +252,7 @@ impl Header {
     /// Appends the section, or nothing when every field has its default.
     #[inline]
     pub fn encode(&self, out: &mut Vec<u8>) {
-        const FRESH: Header =
-            Header { durable: false, priority: 4, ttl_ms: None, first_acquirer: true, delivery_count: 0 };
-        if *self == FRESH {
+        if *self == Self::FRESH {
             return out.extend_from_slice(&HEADER_FRESH);
         }
         if *self == Self::default() {

@@ -44,7 +44,7 @@ impl Router {
                         heartbeat.credit -= 1;
                         let message = beat(heartbeat.said);
                         (heartbeat.at_ns, heartbeat.said) = (now_ns, heartbeat.said.wrapping_add(1).max(1));
-                        self.out.events.push((heartbeat.link, Event::Deliver { key: KEY_NONE, message }));
+                        self.out.told.push((heartbeat.link, Event::Deliver { key: KEY_NONE, message }));
                     }
                 }
             }

@@ -3,8 +3,6 @@
 //! Guarantees: a sender has credit if somebody can be reached, and none otherwise. A receiver's attach is answered when all shards know of
 //! it (`Router::handle_answer`), but for links of an edge to the interior, which count when that says so (`tracking`).
 
-use std::cell::OnceCell;
-
 use engine_core::command::{ConsumerSpec, ProducerSpec, Settle, Stage};
 use engine_core::event::{Event, Refusal};
 use engine_core::key::LinkKey;
@@ -19,6 +17,7 @@ use engine_router::uplink::Way;
 use crate::edge::Need;
 use crate::end::{End, Receiver, Sender, end_key, of_receiver, of_sender};
 use crate::limits::ENDS_MAX;
+use crate::outward::Outward;
 use crate::registry::Note;
 use crate::router::{Router, info, too_many};
 use crate::ways::Only;
@@ -30,7 +29,7 @@ impl Router {
         let found = self.key(&spec.address, table::End::Sender, stage);
         let (key, edge) = match found.and_then(|key| Ok((key, self.edge_of(between)?))) {
             Ok(found) => found,
-            Err(refusal) => return self.out.events.push((link, Event::Refused { refusal })),
+            Err(refusal) => return self.out.told.push((link, Event::Refused { refusal })),
         };
         let routing = self.routing(&key);
         let edge = between.zip(edge).map(|(between, edge)| (between.connection, edge));
@@ -42,13 +41,13 @@ impl Router {
             address: None,
             only: None,
             edge,
-            written: OnceCell::new(),
+            outward: Outward::default(),
             is_reached: false,
             is_told: false,
             is_noted: false,
         };
         let Ok(place) = self.ends.insert_within(End::Sender(sender), ENDS_MAX) else {
-            return self.out.events.push((link, Event::Refused { refusal: too_many() }));
+            return self.out.told.push((link, Event::Refused { refusal: too_many() }));
         };
         if let Some(End::Sender(sender)) = self.ends.get_mut(place) {
             sender.at = self.senders.add(sender.key.name(), place);
@@ -56,7 +55,7 @@ impl Router {
         let capacity = spec.passage.capacity.unwrap_or(self.own.capacity);
         self.settlement.handle_in(of_sender(place), InKind::Endpoint, capacity);
         let info = info(spec.address.clone(), routing);
-        self.out.events.push((link, Event::Attached { end: end_key(place), info }));
+        self.out.told.push((link, Event::Attached { end: end_key(place), info }));
         if edge.is_none() {
             self.need(Way::Up, &key, Need::More);
         }
@@ -74,7 +73,7 @@ impl Router {
         let between = spec.passage.between;
         let (key, edge) = match key.and_then(|key| Ok((key, self.edge_of(between)?))) {
             Ok(found) => found,
-            Err(refusal) => return self.out.events.push((link, Event::Refused { refusal })),
+            Err(refusal) => return self.out.told.push((link, Event::Refused { refusal })),
         };
         if let (Some(between), Mode::Edge) = (between, self.own.mode) {
             return self.attach_proxy(link, spec, key, between);
@@ -82,7 +81,7 @@ impl Router {
         let id = ConsumerId::at(self.own.shard, self.numbered);
         let connection = between.map(|between| between.connection);
         if let Err(refusal) = self.insert_receiver(link, &spec, key.clone(), (id, connection)) {
-            return self.out.events.push((link, Event::Refused { refusal }));
+            return self.out.told.push((link, Event::Refused { refusal }));
         }
         self.need(Way::Down, &key, Need::More);
         let capacity = spec.passage.capacity.unwrap_or(self.own.capacity);
@@ -94,6 +93,7 @@ impl Router {
     pub(crate) fn look(&mut self, place: Place) {
         let Some(End::Sender(sender)) = self.ends.get_mut(place) else { return };
         sender.address = self.table.find(&sender.key).cloned();
+        sender.outward.forget();
         // Messages from the edge do not go back there.
         let address = sender.address.as_deref().filter(|_| sender.edge.is_none());
         let (routes, known) = (self.table.routes(), (self.own.shard, &self.consumers));

@@ -49,7 +49,7 @@ impl Router {
         let (_, mut choosing) = self.choosing();
         let Some(known) = choosing.heard.at(heard) else { unreachable!("it was found") };
         let (key, address, passage) = (&known.key, known.address.as_ref(), known.passage);
-        let (from, bare, written) = (From::Router, Some(known.octets()), Some(&known.written));
+        let (from, bare, written) = (From::Router, Some(known.octets()), Some(&known.outward.written));
         let entry = Entry { key, address, passage, from, said: None, bare, written, extent };
         let passing = choosing.prepare(&entry, message);
         self.take(of_sender(place), delivery, settled, passing)
@@ -91,7 +91,7 @@ impl Router {
 
     /// Takes a message for whoever manages the node. It is accepted when it is there, as any request is.
     fn take_request(&mut self, link: LinkKey, (delivery, settled): (u32, Settled), message: Message, extent: Extent) {
-        self.out.events.push((link, Event::Credit { credit: 1 }));
+        self.out.told.push((link, Event::Credit { credit: 1 }));
         if let Extent::Begins(_) = extent {
             // No request is as large: the rest of it is left out.
             return match settled {
@@ -108,7 +108,7 @@ impl Router {
             self.settlement.note_told(&State::Accepted);
             self.tell_settled(link, delivery, Outcome::Accepted);
         }
-        self.out.events.push((link, Event::Request { message }));
+        self.out.told.push((link, Event::Request { message }));
     }
 }
 

@@ -95,10 +95,10 @@ impl Router {
         };
         let place = match self.insert_edge_end(link, between, kind) {
             Ok(place) => place,
-            Err(refusal) => return self.out.events.push((link, Event::Refused { refusal })),
+            Err(refusal) => return self.out.told.push((link, Event::Refused { refusal })),
         };
         let attached = Event::Attached { end: end_key(place), info: info(spec.address.clone(), RoutingType::Anycast) };
-        self.out.events.push((link, attached));
+        self.out.told.push((link, attached));
         let credit = match kind {
             EdgeKind::Messages => {
                 let capacity = spec.passage.capacity.unwrap_or(self.own.capacity);
@@ -108,7 +108,7 @@ impl Router {
             EdgeKind::HeartbeatIn => HEARTBEAT_CREDIT,
             _ => EDGE_CREDIT,
         };
-        self.out.events.push((link, Event::Credit { credit }));
+        self.out.told.push((link, Event::Credit { credit }));
     }
 
     /// The other router receives on a link that is not for one address.
@@ -123,9 +123,9 @@ impl Router {
         match self.insert_edge_end(link, between, kind) {
             Ok(place) => {
                 let info = info(spec.address, RoutingType::Anycast);
-                self.out.events.push((link, Event::Attached { end: end_key(place), info }));
+                self.out.told.push((link, Event::Attached { end: end_key(place), info }));
             }
-            Err(refusal) => self.out.events.push((link, Event::Refused { refusal })),
+            Err(refusal) => self.out.told.push((link, Event::Refused { refusal })),
         }
     }
 
@@ -170,26 +170,26 @@ impl Router {
         };
         let edge = match self.edge_of(Some(between)) {
             Ok(edge) => edge,
-            Err(refusal) => return self.out.events.push((link, Event::Refused { refusal })),
+            Err(refusal) => return self.out.told.push((link, Event::Refused { refusal })),
         };
         let (Some(key), Some(edge)) = (key, edge) else {
             let text = format!("{:?} is no name of a router", spec.address);
             let refusal = Refusal::new(Condition::InvalidField, text);
-            return self.out.events.push((link, Event::Refused { refusal }));
+            return self.out.told.push((link, Event::Refused { refusal }));
         };
         let known = self.edges.by_connection.get(&between.connection).and_then(|edge| edge.anonymous);
         if let Some(End::Receiver(receiver)) = known.and_then(|place| self.ends.get(place)) {
             // Its connection ends by its first one.
             let text = "a router at the edge has one link for messages that are for itself";
             let refusal = Refusal::new(Condition::NotAllowed, text);
-            self.out.events.push((link, Event::Refused { refusal: refusal.clone() }));
-            self.out.events.push((receiver.link, Event::Detached { refusal }));
+            self.out.told.push((link, Event::Refused { refusal: refusal.clone() }));
+            self.out.told.push((receiver.link, Event::Detached { refusal }));
             return known.into_iter().for_each(|place| self.detach(end_key(place)));
         }
         let id = ConsumerId::at(self.own.shard, anonymous(self.numbered));
         let place = match self.insert_receiver(link, &spec, key.clone(), (id, Some(between.connection))) {
             Ok(place) => place,
-            Err(refusal) => return self.out.events.push((link, Event::Refused { refusal })),
+            Err(refusal) => return self.out.told.push((link, Event::Refused { refusal })),
         };
         if let Some(edge) = self.edges.by_connection.get_mut(&between.connection) {
             edge.anonymous = Some(place);
@@ -220,9 +220,9 @@ impl Router {
                     edge.proxies.insert(key, place);
                 }
                 let attached = Event::Attached { end: end_key(place), info: info(spec.address, routing) };
-                self.out.events.push((link, attached));
+                self.out.told.push((link, attached));
             }
-            Err(refusal) => self.out.events.push((link, Event::Refused { refusal })),
+            Err(refusal) => self.out.told.push((link, Event::Refused { refusal })),
         }
     }
 
@@ -249,7 +249,7 @@ impl Router {
             _ => edge.heartbeat.as_mut().map(|beat| &mut beat.credit),
         };
         let unused = credit.map(std::mem::take).unwrap_or_default();
-        self.out.events.push((end.link, Event::Drained { unused }));
+        self.out.told.push((end.link, Event::Drained { unused }));
     }
 
     /// Takes a message on a link that is not for messages of others.
@@ -282,7 +282,7 @@ impl Router {
                 Outcome::Accepted
             }
         };
-        self.out.events.push((end.link, Event::Credit { credit: 1 }));
+        self.out.told.push((end.link, Event::Credit { credit: 1 }));
         if settled == Settled::No {
             self.settlement.note_told(&if outcome == Outcome::Accepted { State::Accepted } else { State::Released });
             self.tell_settled(end.link, delivery, outcome);
@@ -318,7 +318,7 @@ impl Router {
     /// Has the connection of an end be closed.
     pub(crate) fn close_edge(&mut self, place: Place, refusal: Box<Refusal>) {
         if let Some(End::Edge(end)) = self.ends.get(place) {
-            self.out.events.push((end.link, Event::Detached { refusal }));
+            self.out.told.push((end.link, Event::Detached { refusal }));
         }
         self.detach(end_key(place));
     }

@@ -1,11 +1,9 @@
 //! Ends of routed links: what a link is to a router.
 
-use std::cell::OnceCell;
 use std::sync::Arc;
 
 use engine_core::command::RoutingType;
 use engine_core::key::{EndKey, LinkKey};
-use engine_core::preface::Preface;
 use engine_core::slab::Key as Place;
 use engine_router::address::Key;
 use engine_router::network::LinkId;
@@ -14,6 +12,7 @@ use engine_router::table::{Address, ConsumerId};
 
 use crate::edge::EdgeEnd;
 use crate::joints::Joint;
+use crate::outward::Outward;
 use crate::ways::Only;
 
 /// The end of a link.
@@ -45,8 +44,8 @@ pub(crate) struct Sender {
     pub only: Option<Only>,
     /// The connection between interior and edge that it is on, if it is, and what that is called.
     pub edge: Option<(u64, LinkId)>,
-    /// What this router writes into its messages for other routers, once there was one for them.
-    pub written: OnceCell<Preface>,
+    /// What its messages go out by.
+    pub outward: Outward,
     /// Whether somebody receives its messages, and whether the other end of such a connection was told so, or is to be told.
     pub is_reached: bool,
     pub is_told: bool,

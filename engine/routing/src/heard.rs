@@ -5,16 +5,15 @@
 //!
 //! Not here: annotations in which there is something of a user, which differ from message to message.
 
-use std::cell::OnceCell;
 use std::sync::Arc;
 
-use engine_core::preface::Preface;
 use engine_message::section;
 use engine_router::address::Key;
 use engine_router::forward::Passage;
 use engine_router::network::LinkId;
 use engine_router::table::Address;
 
+use crate::outward::Outward;
 use crate::ways::Only;
 
 /// As many senders at once are remembered, about.
@@ -34,8 +33,8 @@ pub(crate) struct Known {
     pub passage: Passage,
     /// Where all such messages go, if there is nothing to choose.
     pub only: Option<Only>,
-    /// What this router writes in its place for other routers, once there was one for them.
-    pub written: OnceCell<Preface>,
+    /// What such messages go out by, with what this router writes in its place.
+    pub outward: Outward,
 }
 
 impl Known {
@@ -95,7 +94,7 @@ impl Heard {
         }
         if let Some(known) = self.places.get_mut(place(section)) {
             *known =
-                Some(Known { section: section.into(), edge, key, address, passage, only, written: OnceCell::new() });
+                Some(Known { section: section.into(), edge, key, address, passage, only, outward: Outward::default() });
         }
     }
 

@@ -61,6 +61,8 @@ pub(crate) struct Neighbours {
     pub by_link: BTreeMap<LinkId, u64>,
     /// What is said in parts, as far as it came, by the link's place.
     pub said: HashMap<Place, BytesMut>,
+    /// Another number whenever messages to other routers may go otherwise than before.
+    pub ways: u64,
     numbered: u64,
 }
 

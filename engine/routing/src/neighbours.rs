@@ -37,14 +37,14 @@ impl Router {
         if carries == Carries::Control && has_one {
             let text = "a connection between routers has one link for what they tell each other";
             let refusal = Refusal::new(Condition::NotAllowed, text);
-            return self.out.events.push((link, Event::Refused { refusal }));
+            return self.out.told.push((link, Event::Refused { refusal }));
         }
         let kind = match carries {
             Carries::Control => JointKind::ControlIn,
             _ => JointKind::MessagesIn,
         };
         let Ok(place) = self.ends.insert_within(End::Joint(Joint { link, connection, kind }), ENDS_MAX) else {
-            return self.out.events.push((link, Event::Refused { refusal: too_many() }));
+            return self.out.told.push((link, Event::Refused { refusal: too_many() }));
         };
         let capacity = spec.passage.capacity.unwrap_or(self.own.capacity);
         self.answer(link, place, spec.address.clone());
@@ -53,7 +53,7 @@ impl Router {
         match carries {
             Carries::Control => {
                 neighbour.control_in = Some(place);
-                self.out.events.push((link, Event::Credit { credit: capacity }));
+                self.out.told.push((link, Event::Credit { credit: capacity }));
                 self.tell_neighbour(connection);
             }
             _ => {
@@ -76,7 +76,7 @@ impl Router {
                 self.answer(link, place, spec.address);
                 self.tell_neighbour(connection);
             }
-            Err(refusal) => self.out.events.push((link, Event::Refused { refusal })),
+            Err(refusal) => self.out.told.push((link, Event::Refused { refusal })),
         }
     }
 
@@ -110,6 +110,7 @@ impl Router {
         let place = self.ends.insert_within(End::Receiver(receiver), ENDS_MAX).map_err(|_| too_many())?;
         *lane = Some(place);
         neighbour.links += 1;
+        self.neighbours.ways += 1;
         self.settlement.handle_out(of_receiver(place), OutKind::Deciding, capacity);
         self.consumers.insert(consumer, place);
         Ok(place)
@@ -117,13 +118,13 @@ impl Router {
 
     fn answer(&mut self, link: LinkKey, place: Place, address: String) {
         let info = info(address, RoutingType::Anycast);
-        self.out.events.push((link, Event::Attached { end: end_key(place), info }));
+        self.out.told.push((link, Event::Attached { end: end_key(place), info }));
     }
 
     fn refuse_router(&mut self, link: LinkKey, name: &str) {
         let text = format!("{name:?} is no name of a router");
         let refusal = Refusal::new(Condition::InvalidField, text);
-        self.out.events.push((link, Event::Refused { refusal }));
+        self.out.told.push((link, Event::Refused { refusal }));
     }
 
     /// Tells the registry of a connection that has all it needs.
@@ -139,6 +140,7 @@ impl Router {
 
     /// A link of a connection to another router is gone, that was at a place.
     pub(crate) fn part(&mut self, connection: u64, place: Place) {
+        self.neighbours.ways += 1;
         let Some(neighbour) = self.neighbours.of_connection(connection) else { return };
         neighbour.links -= 1;
         let gone = |known: &mut Option<Place>| known.take_if(|known| *known == place).is_some();
@@ -176,7 +178,7 @@ impl Router {
     pub(crate) fn drain_control(&mut self, joint: Joint) {
         if let Some(neighbour) = self.neighbours.of_connection(joint.connection) {
             let unused = std::mem::take(&mut neighbour.credit);
-            self.out.events.push((joint.link, Event::Drained { unused }));
+            self.out.told.push((joint.link, Event::Drained { unused }));
         }
     }
 
@@ -207,7 +209,7 @@ impl Router {
                 neighbour.note_heard(octets);
                 let place = neighbour.control_in;
                 if let Some(End::Joint(joint)) = place.and_then(|place| self.ends.get(place)) {
-                    self.out.events.push((joint.link, Event::Credit { credit: 1 }));
+                    self.out.told.push((joint.link, Event::Credit { credit: 1 }));
                 }
             }
             Order::Close { condition, reason, .. } => self.close(connection, Refusal::new(condition, reason)),
@@ -221,7 +223,7 @@ impl Router {
         neighbour.waiting.clear();
         let Some(place) = neighbour.control_out.or(neighbour.control_in) else { return };
         if let Some(End::Joint(joint)) = self.ends.get(place) {
-            self.out.events.push((joint.link, Event::Detached { refusal }));
+            self.out.told.push((joint.link, Event::Detached { refusal }));
         }
         self.detach(end_key(place));
     }
@@ -233,7 +235,7 @@ impl Router {
             && let Some(message) = neighbour.waiting.pop_front()
         {
             neighbour.credit -= 1;
-            self.out.events.push((joint.link, Event::Deliver { key: KEY_NONE, message }));
+            self.out.told.push((joint.link, Event::Deliver { key: KEY_NONE, message }));
         }
     }
 }

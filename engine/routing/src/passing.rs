@@ -54,7 +54,7 @@ impl Router {
                 let (link, edge) = (sender.link, sender.edge.map(|(_, edge)| edge));
                 let from = if edge.is_some() { From::Edge(&sender.to) } else { From::Client(&sender.to) };
                 let (key, address, passage) = (&sender.key, sender.address.as_ref(), Passage { edge, ..Passage::HERE });
-                let written = Some(&sender.written);
+                let written = Some(&sender.outward.written);
                 let entry = Entry { key, address, passage, from, said: None, bare: None, written, extent };
                 let passing = choosing.prepare(&entry, message);
                 (link, self.take(of_sender(place), delivery, settled, passing))
@@ -81,7 +81,7 @@ impl Router {
         if taken.is_err() {
             let text = "a transfer came without credit";
             let refusal = Refusal::new(Condition::TransferLimitExceeded, text);
-            self.out.events.push((link, Event::Detached { refusal }));
+            self.out.told.push((link, Event::Detached { refusal }));
             self.detach(end);
         }
         matches!(taken, Ok(Some(_)))
@@ -106,7 +106,7 @@ impl Router {
                 self.end_copy(copy, *state);
             }
             Crossing::Attach { target, said } => self.attach_through(target, said),
-            Crossing::Through { to, said } => self.out.events.push((to, Event::Through(said))),
+            Crossing::Through { to, said } => self.out.told.push((to, Event::Through(said))),
             Crossing::Received { number, state } => {
                 if let Some(copy) = self.waiting.away.get(number) {
                     self.settlement.handle_outcome(copy, Some(*state), Settling::Unsettled);
@@ -140,7 +140,7 @@ impl Router {
     pub fn handle_settle(&mut self, end: EndKey, key: u64, outcome: Outcome, confirm: Option<u32>) {
         self.decide(key, state(outcome));
         if let (Some(End::Receiver(receiver)), Some(delivery)) = (self.ends.get(place(end)), confirm) {
-            self.out.events.push((receiver.link, Event::Confirmed { delivery }));
+            self.out.told.push((receiver.link, Event::Confirmed { delivery }));
         }
     }
 
@@ -161,12 +161,12 @@ impl Router {
     pub(crate) fn revoke(&mut self, end: EndKey, asked: u32) {
         if let Some(&(End::Joint(Joint { link, .. }) | End::Edge(EdgeEnd { link, .. }))) = self.ends.get(place(end)) {
             // What it has is used at once by what waits.
-            return self.out.events.push((link, Event::Revoked { asked, taken: 0 }));
+            return self.out.told.push((link, Event::Revoked { asked, taken: 0 }));
         }
         if let Some((link, credit)) = self.receiver(end) {
             let taken = asked.min(credit);
             self.settlement.handle_credit(of_receiver(place(end)), credit - taken);
-            self.out.events.push((link, Event::Revoked { asked, taken }));
+            self.out.told.push((link, Event::Revoked { asked, taken }));
         }
     }
 
@@ -327,7 +327,7 @@ impl Router {
                 let Some(End::Receiver(receiver)) = self.ends.get(place) else { return };
                 let (link, message) = (receiver.link, passing.seen_by(receiver));
                 let key = self.key_for(place, waited);
-                self.out.events.push((link, Event::Deliver { key, message }));
+                self.out.told.push((link, Event::Deliver { key, message }));
             }
             Named::Lane(shard) => {
                 let (number, settled) = self.number_away(shard, waited, &passing.consumers);
@@ -352,7 +352,7 @@ impl Router {
                 let (link, message) = (receiver.link, passing.seen_by(receiver));
                 let key = self.key_for(place, waited);
                 let event = self.waiting.streams.begin(copy, key, message, beginning);
-                self.out.events.push((link, event));
+                self.out.told.push((link, event));
             }
             Named::Lane(shard) => {
                 let (number, settled) = self.number_away(shard, waited, &passing.consumers);
@@ -390,8 +390,8 @@ impl Router {
     /// Tells a sender what becomes of nearly all deliveries. What is told of this one's neighbour is told of it, too.
     #[inline]
     fn tell_accepted(&mut self, link: InLink, number: u32) {
-        if self.out.accepted == Some((link, self.out.events.len()))
-            && let Some((_, Event::Settled { last, outcome: Outcome::Accepted, .. })) = self.out.events.last_mut()
+        if self.out.told.accepted == Some((link, self.out.told.events.len()))
+            && let Some((_, Event::Settled { last, outcome: Outcome::Accepted, .. })) = self.out.told.events.last_mut()
             && last.wrapping_add(1) == number
         {
             *last = number;
@@ -405,7 +405,7 @@ impl Router {
         let Named::End(place) = named(link.0) else { return self.tell(link, number, State::Accepted) };
         let Some(known) = self.sender_link(place) else { return };
         self.tell_settled(known, number, Outcome::Accepted);
-        self.out.accepted = Some((link, self.out.events.len()));
+        self.out.told.accepted = Some((link, self.out.told.events.len()));
     }
 
     /// Tells a sender what became of its delivery.
@@ -424,7 +424,7 @@ impl Router {
 
     /// Says what became of a delivery, together with its neighbours.
     pub(crate) fn tell_settled(&mut self, link: LinkKey, delivery: u32, outcome: Outcome) {
-        if let Some((known, Event::Settled { last, outcome: before, .. })) = self.out.events.last_mut()
+        if let Some((known, Event::Settled { last, outcome: before, .. })) = self.out.told.events.last_mut()
             && *known == link
             && last.wrapping_add(1) == delivery
             && *before == outcome
@@ -432,6 +432,6 @@ impl Router {
             *last = delivery;
             return;
         }
-        self.out.events.push((link, Event::Settled { first: delivery, last: delivery, outcome }));
+        self.out.told.push((link, Event::Settled { first: delivery, last: delivery, outcome }));
     }
 }

@@ -4,7 +4,6 @@
 //! the kind. What a router is told is made once for all of them, and goes out before each without being copied. What does not go at once, for
 //! want of credit or of anything that is to be found, is given back to be chosen for.
 
-use std::cell::OnceCell;
 use std::sync::Arc;
 
 use bytes::Buf;
@@ -19,16 +18,11 @@ use engine_router::settlement::{CopyKey, DeliveryKey, InLink};
 use engine_router::table::Address;
 
 use crate::end::{End, Named, Sender, named, of_receiver, of_sender};
+use crate::outward::Outward;
 use crate::router::Router;
 use crate::states::settling;
 use crate::streams::Extent;
 use crate::ways::{Only, Way, expect_here};
-
-/// What a message for another router goes out by.
-struct Relay {
-    receiver: Place,
-    preface: Preface,
-}
 
 impl Router {
     /// Takes a message of a client that goes the only way of its address, at once; or gives it back.
@@ -39,7 +33,7 @@ impl Router {
         (delivery, settled): (u32, Settled),
         message: Message,
     ) -> Result<(), Message> {
-        let Some(End::Sender(Sender { only: Some(only), address, written, .. })) = self.ends.get(place) else {
+        let Some(End::Sender(Sender { only: Some(only), address, outward, .. })) = self.ends.get(place) else {
             return Err(message);
         };
         match *only {
@@ -51,8 +45,9 @@ impl Router {
             }
             Only::Router => {
                 let is_bare = section::front_annotations(&message.body).is_empty();
-                let relay = self.relay_to_router((address.as_ref(), &Passage::HERE), written, message.header.priority);
-                let Some(relay) = relay.filter(|_| is_bare) else { return Err(message) };
+                let relay = self.relay_to_router((address.as_ref(), &Passage::HERE), outward, message.header.priority);
+                let Some((receiver, preface)) = relay.filter(|_| is_bare) else { return Err(message) };
+                let relay = (receiver, self.out.told.place_of(preface));
                 self.send_relay(of_sender(place), (delivery, settled), relay, (0, message))?;
             }
         }
@@ -82,25 +77,39 @@ impl Router {
             }
             Some(Only::Router) => {
                 let way = (known.address.as_ref(), &known.passage);
-                let Some(relay) = self.relay_to_router(way, &known.written, message.header.priority) else {
-                    return Err(message);
-                };
+                let relay = self.relay_to_router(way, &known.outward, message.header.priority);
+                let Some((receiver, preface)) = relay else { return Err(message) };
+                let relay = (receiver, self.out.told.place_of(preface));
                 self.send_relay(from, (delivery, settled), relay, (octets, message))
             }
         }
     }
 
-    /// What messages to the only router that has consumers of an address go out by, if a message like them went there before.
-    fn relay_to_router(
+    /// Where messages to the only router that has consumers of an address go, and what stands before them, if a message like them went
+    /// there before.
+    #[inline]
+    fn relay_to_router<'a>(
+        &self,
+        way: (Option<&Arc<Address>>, &Passage),
+        outward: &'a Outward,
+        priority: u8,
+    ) -> Option<(Place, &'a Preface)> {
+        let preface = outward.written.get()?;
+        let receiver = outward.receiver(self.neighbours.ways, priority);
+        Some((receiver.or_else(|| self.find_relay(way, outward, priority))?, preface))
+    }
+
+    #[inline(never)]
+    fn find_relay(
         &self,
         (address, passage): (Option<&Arc<Address>>, &Passage),
-        written: &OnceCell<Preface>,
+        outward: &Outward,
         priority: u8,
-    ) -> Option<Relay> {
-        let preface = written.get()?;
+    ) -> Option<Place> {
         let Some(Target::Router { link, .. }) = only(address?, self.table.routes(), passage)? else { return None };
         let receiver = self.neighbours.receiver(link, priority)?;
-        Some(Relay { receiver, preface: preface.clone() })
+        outward.note(self.neighbours.ways, priority, receiver);
+        Some(receiver)
     }
 
     /// Sends a message whose way is known, and which is seen as it came.
@@ -113,7 +122,7 @@ impl Router {
         expect_here(&message);
         let link = receiver.link;
         let key = self.key_for(place, waited);
-        self.out.events.push((link, Event::Deliver { key, message }));
+        self.out.told.push((link, Event::Deliver { key, message }));
     }
 
     /// Sends a message to another router, without its first octets, if that has credit; or gives it back.
@@ -122,10 +131,9 @@ impl Router {
         &mut self,
         from: InLink,
         (delivery, settled): (u32, Settled),
-        relay: Relay,
+        (receiver, preface): (Place, u32),
         (octets, mut message): (usize, Message),
     ) -> Result<Option<DeliveryKey>, Message> {
-        let Relay { receiver, preface } = relay;
         let Some(End::Receiver(known)) = self.ends.get(receiver) else { return Err(message) };
         let link = known.link;
         let Some(passed) = self.settlement.pass(from, delivery, settling(settled), of_receiver(receiver)) else {
@@ -134,7 +142,7 @@ impl Router {
         expect_here(&message);
         message.body.advance(octets);
         let key = self.key_for(receiver, passed.copy());
-        self.out.events.push((link, Event::Relayed { key, message, preface }));
+        self.out.told.push((link, Event::Relayed { key, message, preface }));
         Ok(passed.delivery())
     }
 }

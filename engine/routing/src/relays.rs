@@ -66,7 +66,7 @@ impl Router {
     /// A relay's message goes nowhere. Its sender is told by an outcome, if its link knows one for that, and else by the end of that.
     fn refuse_published(&mut self, (link, delivery): (LinkKey, u32), refusal: Box<Refusal>, tag: Option<Bytes>) {
         match tag {
-            Some(tag) => self.out.events.push((link, Event::Undelivered { refusal, tag })),
+            Some(tag) => self.out.told.push((link, Event::Undelivered { refusal, tag })),
             None => {
                 let rejected = Outcome::Rejected(Some(refusal));
                 self.settlement.note_told(&state(rejected.clone()));

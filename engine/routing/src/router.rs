@@ -37,6 +37,7 @@ use crate::limits::{ENDS_MAX, LOOKS_MAX};
 use crate::registry::{Answer, Changed, Note, Update};
 use crate::senders::{Due, Senders};
 use crate::streams::{Extent, Streams};
+use crate::told::Told;
 use crate::ways::Passing;
 
 /// What a shard's router is told at its start.
@@ -109,9 +110,7 @@ pub(crate) struct Waiting {
 /// What is for others, in its order.
 #[derive(Debug, Default)]
 pub(crate) struct Outbox {
-    pub events: Vec<(LinkKey, Event)>,
-    /// Who was told by the last event that deliveries were accepted, and how many events there were with it.
-    pub accepted: Option<(InLink, usize)>,
+    pub told: Told,
     pub crossings: VecDeque<(u16, Crossing)>,
     pub notes: VecDeque<Note>,
 }
@@ -228,6 +227,7 @@ impl Router {
     /// All shards are to go by another table, and this one does from here on.
     pub fn handle_update(&mut self, update: Update) {
         let before = std::mem::replace(&mut self.table, update.table);
+        self.neighbours.ways += 1;
         self.heard.clear();
         if let Some(routes) = update.link_routes {
             // Before it is told that this shard goes by the table: the registry then knows of all that serve them.
@@ -300,19 +300,17 @@ impl Router {
                 Event::Refused { refusal: Refusal::new(Condition::ResourceLimitExceeded, text) }
             }
         };
-        self.out.events.push((link, event));
+        self.out.told.push((link, event));
         self.act();
     }
 
-    /// Takes all events for links of this shard, in their order, into `events`, which is empty. There may be new ones when they were
-    /// heard.
-    pub fn take_events(&mut self, events: &mut Vec<(LinkKey, Event)>) {
-        debug_assert!(events.is_empty(), "what was taken was heard");
-        if self.out.events.is_empty() {
+    /// Takes all events for links of this shard, in place of `told`, which is cleared. There may be new ones when they were heard.
+    pub fn take_told(&mut self, told: &mut Told) {
+        told.clear();
+        if self.out.told.is_empty() {
             self.give_credit();
         }
-        std::mem::swap(events, &mut self.out.events);
-        self.out.accepted = None;
+        std::mem::swap(told, &mut self.out.told);
     }
 
     /// A relay has ended: nobody is told of what it sent.
@@ -521,7 +519,7 @@ impl Router {
                 Some(End::Edge(end)) => end.link,
                 Some(End::Receiver(_) | End::Relay(_)) | None => continue,
             };
-            self.out.events.push((link, Event::Credit { credit }));
+            self.out.told.push((link, Event::Credit { credit }));
         }
     }
 }

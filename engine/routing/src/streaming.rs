@@ -118,7 +118,7 @@ impl Router {
             self.neighbours.said.remove(&place);
             let text = "what routers tell each other is never as large";
             let refusal = Refusal::new(Condition::MessageSizeExceeded, text);
-            self.out.events.push((joint.link, Event::Detached { refusal }));
+            self.out.told.push((joint.link, Event::Detached { refusal }));
             return self.detach(end_key(place));
         }
         if following == stream::Following::End
@@ -173,7 +173,7 @@ impl Router {
                     Following::More => stream::Following::More,
                     Following::End => stream::Following::End,
                 };
-                self.out.events.push((receiver.link, Event::Streamed(Streamed::Part { bytes, octets, following })));
+                self.out.told.push((receiver.link, Event::Streamed(Streamed::Part { bytes, octets, following })));
             }
             (Named::Lane(shard), Some(stream)) => {
                 self.out.crossings.push_back((shard, Crossing::Part { stream, bytes, following }));
@@ -188,7 +188,7 @@ impl Router {
         match (named(link.0), stream) {
             (Named::End(place), _) => {
                 let Some(End::Receiver(receiver)) = self.ends.get(place) else { return };
-                self.out.events.push((receiver.link, Event::Streamed(Streamed::Aborted)));
+                self.out.told.push((receiver.link, Event::Streamed(Streamed::Aborted)));
                 self.let_go(place, copy);
             }
             (Named::Lane(shard), Some(stream)) => {
@@ -203,7 +203,7 @@ impl Router {
         match named(link.0) {
             Named::End(place) => {
                 let Some(link) = self.sender_link(place) else { return };
-                self.out.events.push((link, Event::Streamed(Streamed::Taken { octets })));
+                self.out.told.push((link, Event::Streamed(Streamed::Taken { octets })));
             }
             Named::Lane(shard) => self.out.crossings.push_back((shard, Crossing::Taken { stream, octets })),
         }
@@ -227,7 +227,7 @@ impl Router {
         };
         let Some(link) = self.sender_link(place) else { return };
         if let Some((section, offset)) = read_received(&state) {
-            self.out.events.push((link, Event::Streamed(Streamed::Received { delivery, section, offset })));
+            self.out.told.push((link, Event::Streamed(Streamed::Received { delivery, section, offset })));
         }
     }
 
@@ -235,7 +235,7 @@ impl Router {
     pub(crate) fn tell_drained(&mut self, link: OutLink, unused: u32) {
         let Named::End(place) = named(link.0) else { unreachable!("nobody drains a lane") };
         if let Some(End::Receiver(receiver)) = self.ends.get(place) {
-            self.out.events.push((receiver.link, Event::Drained { unused }));
+            self.out.told.push((receiver.link, Event::Drained { unused }));
         }
     }
 }

@@ -97,7 +97,7 @@ impl Router {
     pub fn handle_said(&mut self, to: LinkKey, said: Said) {
         let said = Box::new(said);
         match to.shard {
-            shard if shard == self.own.shard => self.out.events.push((to, Event::Through(said))),
+            shard if shard == self.own.shard => self.out.told.push((to, Event::Through(said))),
             shard => self.out.crossings.push_back((shard, Crossing::Through { to, said })),
         }
     }
@@ -115,7 +115,7 @@ impl Router {
         };
         match connection {
             Some(connection) => {
-                self.out.events.push((connection_key(self.own.shard, connection), Event::Through(said)));
+                self.out.told.push((connection_key(self.own.shard, connection), Event::Through(said)));
             }
             // The table was behind.
             None => {

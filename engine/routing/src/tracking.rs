@@ -64,7 +64,7 @@ impl Router {
             if sender.is_reached != std::mem::replace(&mut sender.is_told, sender.is_reached) {
                 tracking.credit -= 1;
                 let message = tracked(&sender.key, sender.is_reached);
-                self.out.events.push((tracking.link, Event::Deliver { key: KEY_NONE, message }));
+                self.out.told.push((tracking.link, Event::Deliver { key: KEY_NONE, message }));
             }
         }
         if untold.is_empty() {

@@ -44,7 +44,7 @@ impl Passing {
 pub(crate) enum Only {
     /// To one consumer.
     Consumer(Way),
-    /// To one router. Which link leads there changes with the network, and is looked up for each message.
+    /// To one router. Which link leads there changes with the network (`Outward`).
     Router,
 }
 

@@ -24,7 +24,7 @@ use crate::mesh::{Mesh, Parcel};
 use crate::store::{Store, StoreError, StoreTotals};
 use engine_catalogue::{Resolved, base};
 use engine_ledger::Ledger;
-use engine_routing::{Answer as RouterAnswer, Brought, Crossing, Note, Order as RouterOrder, Router, Update};
+use engine_routing::{Answer as RouterAnswer, Brought, Crossing, Note, Order as RouterOrder, Router, Told, Update};
 
 /// In place of the shard that owns an address: it is routed, and every shard's router is its owner for links of that shard.
 pub const ROUTED: u16 = u16::MAX;
@@ -389,13 +389,12 @@ impl Engine {
         }
     }
 
-    /// Takes all events of the router's, in their order, into `events`, which is empty. Of those that are no messages `take_own` is to be
-    /// asked.
+    /// Takes all events of the router's, in place of `told`. Of those that are no messages `take_own` is to be asked.
     #[inline]
-    pub fn take_routed(&mut self, events: &mut Vec<(LinkKey, Event)>) {
+    pub fn take_routed(&mut self, told: &mut Told) {
         if let Some(router) = &mut self.router {
-            router.take_events(events);
-            self.busy |= !events.is_empty();
+            router.take_told(told);
+            self.busy |= !told.is_empty();
         }
     }
 

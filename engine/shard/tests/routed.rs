@@ -12,7 +12,7 @@ use engine_core::limits::CoreConfig;
 use engine_core::message::Message;
 use engine_router::table::{Addresses, Rules};
 use engine_router::{RouterId, Treatment};
-use engine_routing::{Answer, Registry, Router, RouterConfig, RouterTotals};
+use engine_routing::{Answer, Registry, Router, RouterConfig, RouterTotals, Told};
 use engine_rt::Waker;
 use engine_shard::limits::{ROUTED_BACKLOG_SHARE, SETTLED_BACKLOG_MAX};
 use engine_shard::{Engine, ROUTED, mesh_of};
@@ -59,12 +59,12 @@ impl Node {
         engine.begin_turn(0, 0);
         loop {
             self.events.extend(std::iter::from_fn(|| engine.poll_event()));
-            let mut routed = Vec::new();
+            let mut routed = Told::default();
             engine.take_routed(&mut routed);
             if routed.is_empty() {
                 break;
             }
-            self.events.append(&mut routed);
+            self.events.append(&mut routed.events);
         }
         engine.flush();
         while let Some(note) = engine.poll_note() {

@@ -12,7 +12,7 @@ use engine_router::matching::Pattern;
 use engine_router::table::{Addresses, Rule, Rules};
 use engine_router::{RouterId, Treatment};
 use engine_routing::limits::LOOKS_MAX;
-use engine_routing::{Note, Registry, Router, RouterConfig};
+use engine_routing::{Note, Registry, Router, RouterConfig, Told};
 
 use crate::PLACES;
 use crate::world::{CAPACITY, World, message};
@@ -186,9 +186,9 @@ fn a_turn_looks_up_so_many_senders_and_a_table_goes_for_all_of_them() {
     router.handle_command(Command::AttachConsumer { link: link(senders), spec });
     std::iter::from_fn(|| router.poll_note()).for_each(|note| registry.handle_note(note, 0));
     let credits = |router: &mut Router| {
-        let mut events = Vec::new();
-        router.take_events(&mut events);
-        events.iter().filter(|(_, event)| matches!(event, Event::Credit { .. })).count()
+        let mut told = Told::default();
+        router.take_told(&mut told);
+        told.events.iter().filter(|(_, event)| matches!(event, Event::Credit { .. })).count()
     };
     assert_eq!(credits(&mut router), 0);
     router.handle_update(registry.poll_update().expect("another table"));

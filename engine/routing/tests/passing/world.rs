@@ -8,6 +8,7 @@ use engine_core::command::{Command, ConsumerSpec, DetachMode, Outcome, ProducerS
 use engine_core::event::{Event, Refusal};
 use engine_core::key::{EndKey, LinkKey, Port};
 use engine_core::message::Message;
+use engine_core::preface::Preface;
 use engine_core::through::{Going, NoRoute, Said};
 use engine_router::address::Mode;
 use engine_router::network::LinkId;
@@ -351,35 +352,37 @@ impl World {
                 self.lanes.entry((shard, to)).or_default().push_back(crossing);
             }
             self.notes.entry(shard).or_default().extend(std::iter::from_fn(|| router.poll_note()));
-            for (link, event) in events_of(router) {
-                if let Event::Through(said) = event {
-                    self.said.push((link, *said));
-                    continue;
+            for engine_routing::Told { events, prefaces, .. } in told_by(router) {
+                for (link, event) in events {
+                    if let Event::Through(said) = event {
+                        self.said.push((link, *said));
+                        continue;
+                    }
+                    see(self.seen.get_mut(&link).expect("a link"), event, &prefaces);
                 }
-                see(self.seen.get_mut(&link).expect("a link"), event);
             }
         }
     }
 }
 
-/// All events of a router.
-fn events_of(router: &mut Router) -> Vec<(LinkKey, Event)> {
-    let (mut all, mut events) = (Vec::new(), Vec::new());
-    loop {
-        router.take_events(&mut events);
-        if events.is_empty() {
-            return all;
-        }
-        all.append(&mut events);
-    }
+/// All that a router tells links.
+fn told_by(router: &mut Router) -> Vec<engine_routing::Told> {
+    let next = || {
+        let mut told = engine_routing::Told::default();
+        router.take_told(&mut told);
+        (!told.is_empty()).then_some(told)
+    };
+    std::iter::from_fn(next).collect()
 }
 
-fn see(seen: &mut Seen, event: Event) {
+fn see(seen: &mut Seen, event: Event, prefaces: &[Preface]) {
     match event {
         Event::Attached { end, .. } => seen.end = Some(end),
         Event::Refused { refusal } | Event::Detached { refusal } => seen.refused = Some(refusal),
         Event::Deliver { key, message } => seen.came.push((key, message.body)),
-        Event::Relayed { key, message, preface } => seen.came.push((key, preface.before(&message).body)),
+        Event::Relayed { key, message, preface } => {
+            seen.came.push((key, prefaces[preface as usize].before(&message).body));
+        }
         Event::Settled { first, last, outcome } => {
             seen.settled.extend((first..=last).map(|delivery| (delivery, outcome.clone())));
         }
