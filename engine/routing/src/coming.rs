@@ -39,13 +39,7 @@ impl Router {
     pub(crate) fn handle_from_router(&mut self, coming: Coming) -> Result<Option<DeliveryKey>, Overrun> {
         let heard = self.heard.find_front(&coming.message.body, coming.edge);
         let Some(heard) = heard else { return self.read_from_router(coming) };
-        let Coming { place, delivery, settled, mut message, extent, .. } = coming;
-        if let Extent::Whole = extent {
-            match self.pass_heard(of_sender(place), (delivery, settled), heard, message) {
-                Ok(taken) => return Ok(taken),
-                Err(back) => message = back,
-            }
-        }
+        let Coming { place, delivery, settled, message, extent, .. } = coming;
         let (_, mut choosing) = self.choosing();
         let Some(known) = choosing.heard.at(heard) else { unreachable!("it was found") };
         let (key, address, passage) = (&known.key, known.address.as_ref(), known.passage);

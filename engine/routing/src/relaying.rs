@@ -14,10 +14,13 @@ use engine_core::preface::Preface;
 use engine_core::slab::Key as Place;
 use engine_message::section;
 use engine_router::forward::{Passage, Target, only};
-use engine_router::settlement::{CopyKey, DeliveryKey, InLink};
+use engine_router::network::LinkId;
+use engine_router::settlement::{CopyKey, InLink};
 use engine_router::table::Address;
 
+use crate::edge::{EdgeEnd, EdgeKind};
 use crate::end::{End, Named, Sender, named, of_receiver, of_sender};
+use crate::joints::{Joint, JointKind};
 use crate::outward::Outward;
 use crate::router::Router;
 use crate::states::settling;
@@ -25,7 +28,7 @@ use crate::streams::Extent;
 use crate::ways::{Only, Way, expect_here};
 
 impl Router {
-    /// Takes a message of a client that goes the only way of its address, at once; or gives it back.
+    /// Takes a whole message that goes the only way of its address, or that of others like it, at once; or gives it back.
     #[inline(always)]
     pub(crate) fn pass_only(
         &mut self,
@@ -33,8 +36,15 @@ impl Router {
         (delivery, settled): (u32, Settled),
         message: Message,
     ) -> Result<(), Message> {
-        let Some(End::Sender(Sender { only: Some(only), address, outward, .. })) = self.ends.get(place) else {
-            return Err(message);
+        let (only, address, outward) = match self.ends.get(place) {
+            Some(End::Sender(Sender { only: Some(only), address, outward, .. })) => (only, address, outward),
+            Some(&End::Joint(Joint { kind: JointKind::MessagesIn, .. })) => {
+                return self.pass_heard((place, None), (delivery, settled), message);
+            }
+            Some(&End::Edge(EdgeEnd { edge, kind: EdgeKind::Messages, .. })) => {
+                return self.pass_heard((place, Some(edge)), (delivery, settled), message);
+            }
+            _ => return Err(message),
         };
         match *only {
             Only::Consumer(way) => {
@@ -54,17 +64,17 @@ impl Router {
         Ok(())
     }
 
-    /// The same of a message of another router, whose like was heard at this place before.
-    #[inline]
-    pub(crate) fn pass_heard(
+    /// The same of a message of another router, over a connection to or of an edge or none such, whose like was heard before.
+    #[inline(never)]
+    fn pass_heard(
         &mut self,
-        from: InLink,
+        (place, edge): (Place, Option<LinkId>),
         (delivery, settled): (u32, Settled),
-        heard: usize,
         mut message: Message,
-    ) -> Result<Option<DeliveryKey>, Message> {
-        let Some(known) = self.heard.at(heard) else { return Err(message) };
-        let octets = known.octets();
+    ) -> Result<(), Message> {
+        let known = self.heard.find_front(&message.body, edge).and_then(|heard| self.heard.at(heard));
+        let Some(known) = known else { return Err(message) };
+        let (from, octets) = (of_sender(place), known.octets());
         match known.only {
             None => Err(message),
             Some(Only::Consumer(way)) => {
@@ -73,7 +83,7 @@ impl Router {
                 };
                 message.body.advance(octets);
                 self.send_way(way, passed.copy(), message);
-                Ok(passed.delivery())
+                Ok(())
             }
             Some(Only::Router) => {
                 let way = (known.address.as_ref(), &known.passage);
@@ -133,7 +143,7 @@ impl Router {
         (delivery, settled): (u32, Settled),
         (receiver, preface): (Place, u32),
         (octets, mut message): (usize, Message),
-    ) -> Result<Option<DeliveryKey>, Message> {
+    ) -> Result<(), Message> {
         let Some(End::Receiver(known)) = self.ends.get(receiver) else { return Err(message) };
         let link = known.link;
         let Some(passed) = self.settlement.pass(from, delivery, settling(settled), of_receiver(receiver)) else {
@@ -143,6 +153,6 @@ impl Router {
         message.body.advance(octets);
         let key = self.key_for(receiver, passed.copy());
         self.out.told.push((link, Event::Relayed { key, message, preface }));
-        Ok(passed.delivery())
+        Ok(())
     }
 }
