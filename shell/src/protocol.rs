@@ -6,7 +6,9 @@ use amqp_bind::{Bind, Given, Written};
 use amqp_proto::{Authenticated, Out};
 use engine_core::command::DetachMode;
 use engine_core::event::Event;
-use engine_home::{Client, FileAt, Gift, Home, Prefix, Request, Route, Slot};
+use engine_core::preface::Preface;
+use engine_core::small::Small;
+use engine_home::{Client, FileAt, Gift, Home, LocalId, Prefix, Request, Route, Slot};
 use engine_message::Condition;
 use engine_policy::{Admission, Denial};
 
@@ -59,6 +61,19 @@ impl Protocol {
     pub(crate) fn send(&mut self, gift: &Gift<'_>, prefix: &mut Prefix, wall_ms: u64) {
         match self {
             Self::Amqp(bind) => bind.send(gift, prefix, wall_ms),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn send_small(
+        &mut self,
+        whom: (LocalId, u64),
+        small: &Small<'_>,
+        preface: Option<&Preface>,
+        by: (&mut Prefix, u64),
+    ) -> bool {
+        match self {
+            Self::Amqp(bind) => bind.send_small(whom, small, preface, by),
         }
     }
 

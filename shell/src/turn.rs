@@ -13,6 +13,7 @@ use engine_core::event::{Event, Refusal};
 use engine_core::key::LinkKey;
 use engine_core::message::Message;
 use engine_core::preface::Preface;
+use engine_core::small::Small;
 use engine_core::{Answer, Progress, Task, Version};
 use engine_home::limits::GIVEN_OVERHEAD;
 use engine_home::{Due, Gift, Home, Prefix, Request, Slot, Slots};
@@ -365,12 +366,16 @@ impl<H> Turn<H> {
         let mut routed = std::mem::take(&mut self.routed);
         self.home.engine_mut().take_routed(&mut routed);
         let any = !routed.is_empty();
-        let Told { events, prefaces, .. } = &mut routed;
+        let Told { events, prefaces, octets, .. } = &mut routed;
         for (link, event) in events {
             match event {
                 Event::Deliver { key, message } => self.give_sent(*link, *key, message, None),
                 Event::Relayed { key, message, preface } => {
                     self.give_sent(*link, *key, message, prefaces.get(*preface as usize));
+                }
+                Event::Passed { key, message, preface } => {
+                    let preface = preface.and_then(|preface| prefaces.get(preface as usize));
+                    self.give_small(*link, *key, &Small::of(message, octets), preface);
                 }
                 event => {
                     // No credit: what stays says nothing.
@@ -408,6 +413,30 @@ impl<H> Turn<H> {
         touch(&mut self.dirty, entry, gift.conn);
         if let Some(given) = send(&mut entry.protocol, &gift, &mut self.prefix, wall_ms) {
             entry.protocol.handle_given(&mut self.home, given);
+        }
+    }
+
+    /// Gives a small message of the router's.
+    #[inline]
+    fn give_small(&mut self, link: LinkKey, key: u64, small: &Small<'_>, preface: Option<&Preface>) {
+        let wall_ms = self.home.engine().wall_ms();
+        let Some(gift) = self.home.give_small(link, key, small.body.len()) else { return };
+        let Some(entry) = self.entries.get_mut(gift.conn) else { return };
+        touch(&mut self.dirty, entry, gift.conn);
+        let is_due = matches!(gift.due, Due::Send | Due::SendAndCredit);
+        let by = (&mut self.prefix, wall_ms);
+        let is_sent = is_due && entry.protocol.send_small((gift.id, key), small, preface, by);
+        if is_sent && gift.due == Due::Send {
+            return;
+        }
+        // It is kept until there is room, or something is due behind it.
+        let message = small.to_message();
+        let gift = gift.with(&message, preface);
+        if !is_sent {
+            entry.protocol.send(&gift, &mut self.prefix, wall_ms);
+        }
+        if gift.due != Due::Send {
+            entry.protocol.handle_given(&mut self.home, Given::of(&gift));
         }
     }
 

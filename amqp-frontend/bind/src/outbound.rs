@@ -1,8 +1,10 @@
 //! From the home to AMQP: what owners say of a connection's links, and the messages that they give.
 
-use amqp_proto::{Part, Send, Settled};
+use amqp_proto::{Body, Part, Send, SendNow, Settled};
 use engine_core::event::Event;
 use engine_core::message::Message;
+use engine_core::preface::Preface;
+use engine_core::small::Small;
 use engine_home::{Drained, Due, Gift, Home, LocalId, Prefix, Request, Route, Slot};
 
 use crate::attaching::undelivered;
@@ -16,7 +18,9 @@ impl Bind {
         let (id, place) = (link_id(route.id), route.place);
         match event {
             Event::Through(said) => self.handle_said(home, place, *said),
-            Event::Deliver { .. } | Event::Relayed { .. } => unreachable!("messages are given, not told of"),
+            Event::Deliver { .. } | Event::Relayed { .. } | Event::Passed { .. } => {
+                unreachable!("messages are given, not told of")
+            }
             Event::Request { message } => self.handle_request(message.body),
             Event::Moved(_) => unreachable!("the home asks the other owner, and tells nobody"),
             Event::Step(_) | Event::Pattern(_) => unreachable!("shards tell each other of it, and no link"),
@@ -56,10 +60,30 @@ impl Bind {
             return;
         }
         self.client.messages_out += 1;
-        let prefix = prefix.before(gift.message, gift.preface, wall_ms);
+        let of = (&gift.message.header, gift.message.expires_wall_ms);
+        let prefix = prefix.before(of, gift.preface, wall_ms);
         let (format, part) = (gift.message.format, Part::Whole);
         let send = Send { key: gift.key, settled: Settled::No, format, prefix, body: &gift.message.body, part };
         self.machine.send(link_id(gift.id), send, &mut self.out);
+    }
+
+    /// Sends a small message that is due, at `wall_ms`, if nothing is in its way; gives whether it was sent. `prefix` is scratch.
+    #[inline]
+    pub fn send_small(
+        &mut self,
+        (id, key): (LocalId, u64),
+        small: &Small<'_>,
+        preface: Option<&Preface>,
+        (prefix, wall_ms): (&mut Prefix, u64),
+    ) -> bool {
+        if small.format != 0 {
+            return false;
+        }
+        let front = prefix.before((&small.header, small.expires_wall_ms), preface, wall_ms);
+        let send = SendNow { key, settled: Settled::No, front, body: Body::Copied(small.body) };
+        let is_sent = self.machine.send_now(link_id(id), send, &mut self.out);
+        self.client.messages_out += u64::from(is_sent);
+        is_sent
     }
 
     /// Does what is due of a message that was given, other than to send it.

@@ -39,7 +39,27 @@ pub struct SendNow<'a> {
     /// What it begins with, of any length.
     pub front: &'a [u8],
     /// What follows.
-    pub body: &'a Bytes,
+    pub body: Body<'a>,
+}
+
+/// What a message has behind its front.
+#[derive(Clone, Copy, Debug)]
+pub enum Body<'a> {
+    /// Octets that may be referred to until they leave.
+    Shared(&'a Bytes),
+    /// Octets that are copied.
+    Copied(&'a [u8]),
+}
+
+impl Body<'_> {
+    /// Octets.
+    #[inline]
+    pub(crate) fn len(&self) -> usize {
+        match self {
+            Self::Shared(body) => body.len(),
+            Self::Copied(body) => body.len(),
+        }
+    }
 }
 
 /// How much of a message is sent at once. The parts of one are sent one after the other, with nothing else on their link between.

@@ -13,7 +13,7 @@ use crate::flag::{Drain, Settled};
 use crate::handles::Handles;
 use crate::limits::{OUT_SOFT_MAX, UNSETTLED_OUT_MAX};
 use crate::out::Out;
-use crate::sending::{Part, Send, SendNow, Under, Waiting};
+use crate::sending::{Body, Part, Send, SendNow, Under, Waiting};
 use crate::settlements::Settlements;
 use crate::state::DeliveryOutcome;
 use crate::transfers::{Peer, Starting, Tags, enlisted, fits_frame, settled_by, start, transmit_frame, write_abort};
@@ -280,8 +280,11 @@ impl Session {
                 encode_transfer(out.buffer(), self.id.0, &transfer, bytes);
             }
         }
-        out.buffer().extend_from_slice(send.front);
-        out.put_body(send.body);
+        out.put_header(send.front);
+        match send.body {
+            Body::Shared(body) => out.put_body(body),
+            Body::Copied(body) => out.buffer().extend_from_slice(body),
+        }
         self.outgoing.count();
         true
     }

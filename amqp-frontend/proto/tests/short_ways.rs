@@ -12,7 +12,8 @@ use amqp_codec::performative::{
     Terminus, Transfer, encode_frame, encode_transfer,
 };
 use amqp_proto::{
-    Config, Connection, DeliveryOutcome, Event, Input, LinkId, Out, Part, Particulars, Payload, Send, SendNow, Settled,
+    Body, Config, Connection, DeliveryOutcome, Event, Input, LinkId, Out, Part, Particulars, Payload, Send, SendNow,
+    Settled,
 };
 use bytes::Bytes;
 use proptest::prelude::*;
@@ -213,7 +214,7 @@ proptest! {
             |machine, link, send, out| {
                 let Send { key, settled, format, prefix: front, body, .. } = send;
                 // It has no way to say another format.
-                if format != 0 || !machine.send_now(link, SendNow { key, settled, front, body }, out) {
+                if format != 0 || !machine.send_now(link, SendNow { key, settled, front, body: Body::Shared(body) }, out) {
                     machine.send(link, send, out);
                 }
             },

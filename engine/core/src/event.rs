@@ -9,6 +9,7 @@ use crate::message::Message;
 use crate::origin::Origin;
 use crate::resumption::Tag;
 use crate::slab::Key;
+use crate::small::Lying;
 use crate::step::Step;
 use crate::stream::Streamed;
 use crate::through::Said;
@@ -87,6 +88,15 @@ pub enum Event {
         message: Message,
         /// What stands before its sections: its place among what came with the event.
         preface: u32,
+    },
+    /// The same of a small one that the router passes on.
+    Passed {
+        /// As in `Deliver`.
+        key: u64,
+        /// The message.
+        message: Lying,
+        /// What stands before its sections, if anything does, as in `Relayed`.
+        preface: Option<u32>,
     },
     /// A producer's deliveries `first..=last` (serial numbers) have this outcome.
     Settled {

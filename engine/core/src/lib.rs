@@ -70,6 +70,7 @@ mod routing;
 mod serving;
 pub mod slab;
 mod slow;
+pub mod small;
 mod spreading;
 pub mod step;
 pub mod stream;

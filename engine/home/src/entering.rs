@@ -12,6 +12,7 @@ use engine_core::event::Refusal;
 use engine_core::key::EndKey;
 use engine_core::message::{Content, Header, Message};
 use engine_core::resumption::{Tag, TaggedDelivery};
+use engine_core::small::{SMALL_MAX, Small};
 use engine_message::{Condition, section};
 use engine_shard::{Engine, ROUTED};
 
@@ -74,13 +75,35 @@ impl Entrance<'_> {
     #[inline]
     pub fn enter(self, arrival: &Arrival<'_>) {
         if self.owner != self.engine.shard() && self.owner == ROUTED {
-            // What queues keep they count themselves, here or elsewhere.
-            self.passed.into_iter().for_each(|passed| passed.note(arrival.settled));
+            return self.enter_routed(arrival);
         }
         let body = self.arena.copy(arrival.kept);
         let message = message(arrival, body, self.engine.wall_ms());
         self.engine.deliver(self.owner, self.end, arrival.delivery, arrival.settled, message);
     }
+
+    // Part of its caller, which would lay out what came for a call otherwise.
+    #[inline(always)]
+    fn enter_routed(self, arrival: &Arrival<'_>) {
+        // What queues keep they count themselves, here or elsewhere.
+        self.passed.into_iter().for_each(|passed| passed.note(arrival.settled));
+        let (delivery, small) = ((arrival.delivery, arrival.settled), small(arrival, self.engine.wall_ms()));
+        let goes_on = small.body.len() <= SMALL_MAX && self.engine.pass_small(self.end, delivery, &small);
+        if !goes_on {
+            enter_kept((self.arena, self.engine), self.end, delivery, &small);
+        }
+    }
+}
+
+/// Hands the router a message that is kept for a while, or a large one.
+#[inline(never)]
+fn enter_kept(
+    (arena, engine): (&mut Arena, &mut Engine),
+    end: EndKey,
+    (delivery, settled): (u32, Settled),
+    small: &Small<'_>,
+) {
+    engine.deliver_routed(end, delivery, settled, small.with_body(arena.copy(small.body)));
 }
 
 /// What is to be said to the peer of a link for a message that came on it.
@@ -272,6 +295,13 @@ pub(crate) fn message(arrival: &Arrival<'_>, body: Bytes, wall_ms: u64) -> Messa
     let expires_wall_ms = expiry(&arrival.header, terms, wall_ms);
     let (header, grouped) = (Header::of_arrival(&arrival.header), terms.grouped);
     Message { header, format: arrival.format, body, content: Content::Here, grouped, unique: false, expires_wall_ms }
+}
+
+/// The same of a small one that nobody keeps.
+#[inline]
+fn small<'a>(arrival: &Arrival<'a>, wall_ms: u64) -> Small<'a> {
+    let expires_wall_ms = expiry(&arrival.header, section::property_terms(arrival.properties), wall_ms);
+    Small { header: Header::of_arrival(&arrival.header), format: arrival.format, expires_wall_ms, body: arrival.kept }
 }
 
 /// From when on a message that came at `wall_ms` may be dropped: the time that its properties name, else when its time to live

@@ -3,6 +3,8 @@
 //! Guarantees: a message is shown where it lies; what a peer took its credit back for goes to others; the order of a link is kept, so
 //! that nothing overtakes a message that is sent in parts.
 
+use std::num::NonZeroU64;
+
 use engine_core::command::Settled;
 use engine_core::event::{Event, KEY_NONE, Shown};
 use engine_core::key::LinkKey;
@@ -14,6 +16,7 @@ use engine_shard::ROUTED;
 use crate::home::Home;
 use crate::limits::GIVEN_OVERHEAD;
 use crate::link::{Kind, Link, LocalId};
+use crate::passed::Passage;
 use crate::slots::{Slot, peer_place};
 use crate::taking::Standing;
 
@@ -34,6 +37,30 @@ pub struct Gift<'a> {
     pub preface: Option<&'a Preface>,
     /// What is to be done with it.
     pub due: Due,
+}
+
+/// A small message of the router's for a consumer's peer, without the message.
+#[derive(Clone, Copy, Debug)]
+pub struct SmallGift {
+    /// As in `Gift`.
+    pub conn: Slot,
+    /// As in `Gift`.
+    pub place: Slot,
+    /// As in `Gift`.
+    pub id: LocalId,
+    /// As in `Gift`.
+    pub key: u64,
+    /// As in `Gift`.
+    pub due: Due,
+}
+
+impl SmallGift {
+    /// The same with the message.
+    #[must_use]
+    pub fn with<'a>(self, message: &'a Message, preface: Option<&'a Preface>) -> Gift<'a> {
+        let Self { conn, place, id, key, due } = self;
+        Gift { conn, place, id, key, message, preface, due }
+    }
 }
 
 /// What is to be done with a message, and after it.
@@ -98,20 +125,46 @@ impl Home {
         let link = self.links.get_mut(place)?;
         let gift = Gift { preface, ..gift((place, link), key, message)? };
         if link.owner == ROUTED && gift.due != Due::Back {
-            let settled = if key == KEY_NONE { Settled::Yes } else { Settled::No };
-            link.seen.passed.note(settled);
-            self.passage.to_peers.note(settled);
+            note_sent(link, &mut self.passage, key);
         }
         Some(gift)
     }
+
+    /// Gives a small message of the router's, which has so many octets.
+    #[inline]
+    pub fn give_small(&mut self, link: LinkKey, key: u64, octets: usize) -> Option<SmallGift> {
+        let place = peer_place(link);
+        let link = self.links.get_mut(place)?;
+        let conn = link.conn?;
+        let due = due(link, key, (octets, Content::Here));
+        if due != Due::Back {
+            note_sent(link, &mut self.passage, key);
+        }
+        Some(SmallGift { conn, place, id: link.id, key, due })
+    }
+}
+
+/// The router sent a message on a link.
+#[inline]
+fn note_sent(link: &mut Link, passage: &mut Passage, key: u64) {
+    let settled = if key == KEY_NONE { Settled::Yes } else { Settled::No };
+    link.seen.passed.note(settled);
+    passage.to_peers.note(settled);
 }
 
 #[inline]
 fn gift<'a>((place, link): (Slot, &mut Link), key: u64, message: &'a Message) -> Option<Gift<'a>> {
     let conn = link.conn?;
+    let due = due(link, key, (message.body.len(), message.content));
+    Some(Gift { conn, place, id: link.id, key, message, preface: None, due })
+}
+
+/// What is to be done with a message of so many octets that came for a link.
+#[inline]
+fn due(link: &mut Link, key: u64, (octets, content): (usize, Content)) -> Due {
     let mut due = Due::Send;
     if let Kind::Consumer(taking) = &mut link.kind {
-        due = match taking.handle_given(message.body.len() + GIVEN_OVERHEAD) {
+        due = match taking.handle_given(octets + GIVEN_OVERHEAD) {
             Standing::Within => Due::Send,
             Standing::Last => Due::SendAndCredit,
             // Nobody keeps what has no key, and nobody else is to have what is sent again: it waits here for the link's next credit.
@@ -123,10 +176,10 @@ fn gift<'a>((place, link): (Slot, &mut Link), key: u64, message: &'a Message) ->
             Standing::Beyond => Due::Back,
         };
     }
-    if due != Due::Back && (message.content == Content::File || link.stream.is_some()) {
+    if due != Due::Back && (content == Content::File || link.stream.is_some()) {
         due = Due::Wait;
     }
-    Some(Gift { conn, place, id: link.id, key, message, preface: None, due })
+    due
 }
 
 /// What goes out before messages: their header sections, and what a router puts there. One message's header is mostly the next one's, too:
@@ -141,12 +194,17 @@ pub struct Prefix {
 }
 
 impl Prefix {
-    /// What goes out before a message at `wall_ms`.
+    /// What goes out before a message with this header, which may be dropped from `expires` on, at `wall_ms`.
     #[inline]
-    pub fn before(&mut self, message: &Message, preface: Option<&Preface>, wall_ms: u64) -> &[u8] {
-        let is_known = self.known.is_some_and(|(header, _)| header == message.header);
-        if message.expires_wall_ms.is_some() || !is_known {
-            self.encode(message, wall_ms);
+    pub fn before(
+        &mut self,
+        (header, expires): (&Header, Option<NonZeroU64>),
+        preface: Option<&Preface>,
+        wall_ms: u64,
+    ) -> &[u8] {
+        let is_known = self.known.is_some_and(|(known, _)| known == *header);
+        if expires.is_some() || !is_known {
+            self.encode((header, expires), wall_ms);
         }
         let is_there = match (&self.preface, preface) {
             (None, None) => true,
@@ -160,10 +218,11 @@ impl Prefix {
     }
 
     #[inline(never)]
-    fn encode(&mut self, message: &Message, wall_ms: u64) {
-        encode_header(&mut self.octets, message, wall_ms);
+    fn encode(&mut self, (header, expires): (&Header, Option<NonZeroU64>), wall_ms: u64) {
+        self.octets.clear();
+        section_of(header, expires, wall_ms).encode(&mut self.octets);
         // What is left of a time to live is another one with each message.
-        self.known = message.expires_wall_ms.is_none().then_some((message.header, self.octets.len()));
+        self.known = expires.is_none().then_some((*header, self.octets.len()));
         self.preface = None;
     }
 
@@ -182,14 +241,19 @@ impl Prefix {
 #[inline]
 pub fn encode_header(header: &mut Vec<u8>, message: &Message, wall_ms: u64) {
     header.clear();
+    section_of(&message.header, message.expires_wall_ms, wall_ms).encode(header);
+}
+
+/// The header section of a message that may be dropped from `expires` on, as it is at `wall_ms`.
+#[inline]
+fn section_of(header: &Header, expires: Option<NonZeroU64>, wall_ms: u64) -> section::Header {
     section::Header {
-        durable: message.header.durable,
-        priority: message.header.priority,
+        durable: header.durable,
+        priority: header.priority,
         // What is left of it (part 3.2.1): a message lives no longer for having waited. More than a field holds is said by the
         // message's properties.
-        ttl_ms: message.expires_wall_ms.and_then(|at| u32::try_from(at.get().saturating_sub(wall_ms)).ok()),
-        first_acquirer: message.header.first_acquirer,
-        delivery_count: message.header.delivery_count,
+        ttl_ms: expires.and_then(|at| u32::try_from(at.get().saturating_sub(wall_ms)).ok()),
+        first_acquirer: header.first_acquirer,
+        delivery_count: header.delivery_count,
     }
-    .encode(header);
 }

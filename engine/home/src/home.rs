@@ -385,6 +385,7 @@ impl Home {
             Event::Refused { .. } | Event::Detached { .. } => drop(self.links.remove(place)),
             Event::Deliver { .. }
             | Event::Relayed { .. }
+            | Event::Passed { .. }
             | Event::Request { .. }
             | Event::Settled { .. }
             | Event::Confirmed { .. }

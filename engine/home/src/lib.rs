@@ -43,7 +43,7 @@ pub use client::{Client, Peer};
 pub use credit::{Drained, TakenBack};
 pub use enlisting::{Discharge, Discharged, Discharging, routed_within};
 pub use entering::{Arrival, Entrance, Placed, expiry};
-pub use giving::{Due, Gift, Prefix, encode_header};
+pub use giving::{Due, Gift, Prefix, SmallGift, encode_header};
 pub use halves::Passing;
 pub use home::{Asked, Home, HomeConfig, Moves, Nodes, Plan, Route};
 pub use incoming::{LargeArrival, NotWritten, Pace, WholeFile};

@@ -2,6 +2,7 @@
 //!
 //! Guarantee: a message that says nothing it can be routed by is nobody's, and its sender is told so.
 
+use bytes::Buf;
 use engine_core::command::{Outcome, Settled};
 use engine_core::event::{Event, Refusal};
 use engine_core::key::LinkKey;
@@ -39,7 +40,14 @@ impl Router {
     pub(crate) fn handle_from_router(&mut self, coming: Coming) -> Result<Option<DeliveryKey>, Overrun> {
         let heard = self.heard.find_front(&coming.message.body, coming.edge);
         let Some(heard) = heard else { return self.read_from_router(coming) };
-        let Coming { place, delivery, settled, message, extent, .. } = coming;
+        let Coming { place, delivery, settled, mut message, extent, .. } = coming;
+        if let Extent::Whole = extent
+            && let Some((octets, Only::Consumer(way))) =
+                self.heard.at(heard).and_then(|it| Some((it.octets(), it.only?)))
+        {
+            message.body.advance(octets);
+            return self.take_for(of_sender(place), (delivery, settled), way.link, way.passing(message, extent));
+        }
         let (_, mut choosing) = self.choosing();
         let Some(known) = choosing.heard.at(heard) else { unreachable!("it was found") };
         let (key, address, passage) = (&known.key, known.address.as_ref(), known.passage);

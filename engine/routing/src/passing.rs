@@ -38,13 +38,12 @@ impl Router {
         extent: Extent,
     ) -> bool {
         let place = place(end);
-        let message = match extent {
-            Extent::Whole => match self.pass_only(place, (delivery, settled), message) {
-                Ok(()) => return true,
-                Err(message) => message,
-            },
-            Extent::Begins(_) => message,
-        };
+        if let Extent::Whole = extent
+            && let Some(onward) = self.pass_only(place, (delivery, settled), (message.header.priority, &message.body))
+        {
+            self.send_onward(&onward, message);
+            return true;
+        }
         let (ends, mut choosing) = self.choosing();
         let (link, taken) = match ends.get(place) {
             Some(&End::Sender(Sender { link, only: Some(Only::Consumer(way)), .. })) => {
@@ -223,7 +222,7 @@ impl Router {
 
     /// Takes a message for one link.
     #[inline]
-    fn take_for(
+    pub(crate) fn take_for(
         &mut self,
         from: InLink,
         (number, settled): (u32, Settled),

@@ -13,8 +13,10 @@ use engine_router::settlement::InLink;
 pub struct Told {
     /// The events.
     pub events: Vec<(LinkKey, Event)>,
-    /// What stands before messages, by their places (`Event::Relayed`).
+    /// What stands before messages, by their places (`Event::Relayed`, `Event::Passed`).
     pub prefaces: Vec<Preface>,
+    /// Octets of small messages (`Event::Passed`).
+    pub octets: Vec<u8>,
     /// Who was told by the last event that deliveries were accepted, and how many events there were with it.
     pub(crate) accepted: Option<(InLink, usize)>,
 }
@@ -39,6 +41,7 @@ impl Told {
     pub fn clear(&mut self) {
         self.events.clear();
         self.prefaces.clear();
+        self.octets.clear();
         self.accepted = None;
     }
 

@@ -12,6 +12,7 @@ use engine_core::command::{Command, Outcome, Part, Publish, Settled};
 use engine_core::event::{Event, Shown};
 use engine_core::key::{EndKey, LinkKey, Port};
 use engine_core::message::Message;
+use engine_core::small::Small;
 use engine_core::step::Committer;
 use engine_core::stream::Following;
 use engine_core::through::{Going, Half, NoRoute, Said};
@@ -279,13 +280,25 @@ impl Engine {
         }
     }
 
+    /// The same of one that is routed.
+    #[inline(never)]
+    pub fn deliver_routed(&mut self, end: EndKey, delivery: u32, settled: Settled, message: Message) {
+        self.routed().handle_deliver(end, delivery, settled, message);
+    }
+
     #[inline(never)]
     fn deliver_elsewhere(&mut self, owner: u16, end: EndKey, delivery: u32, settled: Settled, message: Message) {
         if owner == ROUTED {
-            self.routed().handle_deliver(end, delivery, settled, message);
+            self.deliver_routed(end, delivery, settled, message);
         } else {
             self.mesh.send(owner, Parcel::Command(Command::Deliver { end, delivery, settled, message }));
         }
+    }
+
+    /// Hands the router a small message that may go on at once; gives whether it does.
+    #[inline]
+    pub fn pass_small(&mut self, end: EndKey, delivery: (u32, Settled), small: &Small<'_>) -> bool {
+        self.routed().pass_small(end, delivery, small)
     }
 
     /// Hands the router the beginning of a message, whose parts follow; gives what it counts until the router says that it is gone.

@@ -8,7 +8,7 @@ use engine_core::command::{Command, ConsumerSpec, DetachMode, Outcome, ProducerS
 use engine_core::event::{Event, Refusal};
 use engine_core::key::{EndKey, LinkKey, Port};
 use engine_core::message::Message;
-use engine_core::preface::Preface;
+use engine_core::small::Small;
 use engine_core::through::{Going, NoRoute, Said};
 use engine_router::address::Mode;
 use engine_router::network::LinkId;
@@ -208,6 +208,12 @@ impl World {
         let (end, message) = (self.end(link), message(delivery));
         let seen = self.seen.get_mut(&link).expect("a link");
         seen.credit = seen.credit.checked_sub(1).expect("it has credit");
+        // By turns the two ways that a whole message has.
+        let Message { header, format, expires_wall_ms, ref body, .. } = message;
+        let small = Small { header, format, expires_wall_ms, body };
+        if delivery.is_multiple_of(2) && self.router(link.shard).pass_small(end, (delivery, settled), &small) {
+            return self.collect();
+        }
         self.command(link.shard, Command::Deliver { end, delivery, settled, message });
     }
 
@@ -352,13 +358,14 @@ impl World {
                 self.lanes.entry((shard, to)).or_default().push_back(crossing);
             }
             self.notes.entry(shard).or_default().extend(std::iter::from_fn(|| router.poll_note()));
-            for engine_routing::Told { events, prefaces, .. } in told_by(router) {
+            for mut told in told_by(router) {
+                let events = std::mem::take(&mut told.events);
                 for (link, event) in events {
                     if let Event::Through(said) = event {
                         self.said.push((link, *said));
                         continue;
                     }
-                    see(self.seen.get_mut(&link).expect("a link"), event, &prefaces);
+                    see(self.seen.get_mut(&link).expect("a link"), event, &told);
                 }
             }
         }
@@ -375,13 +382,21 @@ fn told_by(router: &mut Router) -> Vec<engine_routing::Told> {
     std::iter::from_fn(next).collect()
 }
 
-fn see(seen: &mut Seen, event: Event, prefaces: &[Preface]) {
+fn see(seen: &mut Seen, event: Event, told: &engine_routing::Told) {
     match event {
         Event::Attached { end, .. } => seen.end = Some(end),
         Event::Refused { refusal } | Event::Detached { refusal } => seen.refused = Some(refusal),
         Event::Deliver { key, message } => seen.came.push((key, message.body)),
         Event::Relayed { key, message, preface } => {
-            seen.came.push((key, prefaces[preface as usize].before(&message).body));
+            seen.came.push((key, told.prefaces[preface as usize].before(&message).body));
+        }
+        Event::Passed { key, message, preface } => {
+            let body = Small::of(&message, &told.octets).body;
+            let body = match preface {
+                Some(preface) => told.prefaces[preface as usize].join(body),
+                None => Bytes::copy_from_slice(body),
+            };
+            seen.came.push((key, body));
         }
         Event::Settled { first, last, outcome } => {
             seen.settled.extend((first..=last).map(|delivery| (delivery, outcome.clone())));

@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 
-use amqp_proto::{Connection, DeliveryOutcome, LinkId, Modified, Out, Part, Send, SendNow, Settled};
+use amqp_proto::{Body, Connection, DeliveryOutcome, LinkId, Modified, Out, Part, Send, SendNow, Settled};
 use bytes::Bytes;
 use load_model::latency::Metric;
 use load_model::ledger::{Coming, Insert, Turn};
@@ -312,7 +312,11 @@ impl Consumer {
 /// Sends a reply; gives whether it was taken.
 fn send_reply(machine: &mut Connection, relay: LinkId, reply: &Bytes, out: &mut Out) -> bool {
     if machine.fits_frame(reply.len()) {
-        return machine.send_now(relay, SendNow { key: 0, settled: Settled::No, front: &[], body: reply }, out);
+        return machine.send_now(
+            relay,
+            SendNow { key: 0, settled: Settled::No, front: &[], body: Body::Shared(reply) },
+            out,
+        );
     }
     let is_free = machine.room(relay) > 0 && machine.waiting(relay) == 0;
     if is_free {

@@ -9,7 +9,7 @@
 //! 4. What is due is counted by the schedule, second by second, whatever is sent.
 //! 5. Nothing is sent once the run's time is over (`Shared::is_stopped`): what could not be sent until then was not offered.
 
-use amqp_proto::{Connection, DeliveryOutcome, LinkId, OUT_SOFT_MAX, Out, Part, Send, SendNow, Settled};
+use amqp_proto::{Body, Connection, DeliveryOutcome, LinkId, OUT_SOFT_MAX, Out, Part, Send, SendNow, Settled};
 use bytes::Bytes;
 use load_model::arrivals::{Schedule, quota};
 use load_model::latency::Metric;
@@ -260,7 +260,7 @@ impl Producer {
         let settled = if self.settle == Settle::Presettled { Settled::Yes } else { Settled::No };
         let body = &self.filler.0;
         let left = if machine.fits_frame(front.len() + body.len()) {
-            machine.send_now(link, SendNow { key: sequence, settled, front, body }, out)
+            machine.send_now(link, SendNow { key: sequence, settled, front, body: Body::Shared(body) }, out)
         } else {
             send_large(machine, link, (sequence, settled), [front, body], out)
         };

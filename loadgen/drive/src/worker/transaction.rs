@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 use std::ops::Range;
 
-use amqp_proto::{Connection, DeliveryOutcome, LinkId, Out, SendNow, Settled};
+use amqp_proto::{Body, Connection, DeliveryOutcome, LinkId, Out, SendNow, Settled};
 use bytes::Bytes;
 use engine_message::encode;
 use load_model::number;
@@ -69,8 +69,8 @@ impl Transactions {
     fn declare(&mut self, machine: &mut Connection, out: &mut Out) {
         let Some(coordinator) = self.coordinator else { return };
         // amqp-value, declare without a global identifier.
-        const DECLARE: Bytes = Bytes::from_static(&[0x00, 0x53, 0x77, 0x00, 0x53, 0x31, 0x45]);
-        let send = SendNow { key: DECLARATION, settled: Settled::No, front: &[], body: &DECLARE };
+        const DECLARE: Body<'static> = Body::Copied(&[0x00, 0x53, 0x77, 0x00, 0x53, 0x31, 0x45]);
+        let send = SendNow { key: DECLARATION, settled: Settled::No, front: &[], body: DECLARE };
         if machine.send_now(coordinator, send, out) {
             self.open = Open::Declared;
         }
@@ -103,7 +103,7 @@ impl Transactions {
         let mut list = encode::Compound::described(&mut message, 0x32);
         list.put(|out| encode::binary(out, id)).put(|out| encode::boolean(out, false));
         list.finish();
-        let send = SendNow { key: *first, settled: Settled::No, front: &message, body: &Bytes::new() };
+        let send = SendNow { key: *first, settled: Settled::No, front: &[], body: Body::Copied(&message) };
         if machine.send_now(coordinator, send, out) {
             self.discharged.push_back(Discharged { sequences: *first..self.next, since_ns: now_ns });
             self.open = Open::None;
