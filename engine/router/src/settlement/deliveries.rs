@@ -64,49 +64,61 @@ pub(super) struct Copy {
     pub stage: Stage,
     /// Its place among what its link was sent, while it is sent or decided.
     pub at: u32,
+}
+
+/// What few copies need.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Aside {
     /// Its number in its link's line, while it waits.
     pub number: u64,
     /// What its host calls it, if that is to hear when nobody waits for it any more.
     pub name: Option<u32>,
 }
 
-/// A delivery.
-#[derive(Debug)]
+/// A delivery. What nearly all need is in front, so that it is on one cache line with what its place says.
+#[derive(Debug, Default)]
+#[repr(C)]
 pub(super) struct Delivery {
     /// Who is told; `None` if nobody waits to hear of it any more.
     pub sender: Option<(InLink, u32)>,
-    /// Its place among what that has unsettled.
-    pub at: u32,
     /// One in place, as nearly all have.
     pub copies: SmallVec<[Copy; 1]>,
-    /// The state that counts most, of those that receivers of several copies said.
-    pub heaviest: Option<State>,
+    /// Its place among what its sender has unsettled.
+    pub at: u32,
     /// Whether the sender knows the state.
     pub is_told: bool,
     /// Whether its sender is gone, though whoever brought it here is to hear what becomes of it.
     pub is_left: bool,
-    /// Copies that wait.
-    pub waiting: u32,
-    /// The size of what was sent.
-    pub octets: u64,
+    /// Whether something may be in the rest.
+    has_rest: bool,
+    rest: Rest,
 }
 
-impl Default for Delivery {
-    fn default() -> Self {
-        Self {
-            sender: None,
-            at: 0,
-            copies: SmallVec::new(),
-            heaviest: None,
-            is_told: false,
-            is_left: false,
-            waiting: 0,
-            octets: 0,
-        }
-    }
+/// What few deliveries need.
+#[derive(Debug, Default)]
+struct Rest {
+    /// The state that counts most, of those that receivers of several copies said.
+    heaviest: Option<State>,
+    /// Copies that wait.
+    waiting: u32,
+    /// The size of what was sent.
+    octets: u64,
+    /// By copy; behind the last one there is nothing to be said.
+    asides: SmallVec<[Aside; 1]>,
 }
 
 impl Delivery {
+    /// What few need, to be changed.
+    fn rest_mut(&mut self) -> &mut Rest {
+        self.has_rest = true;
+        &mut self.rest
+    }
+
+    /// The state that counts most.
+    pub fn heaviest_mut(&mut self) -> &mut Option<State> {
+        &mut self.rest_mut().heaviest
+    }
+
     /// Whether what its one receiver says is what its sender hears.
     pub fn is_single(&self) -> bool {
         self.copies.len() == 1
@@ -129,8 +141,9 @@ impl Delivery {
 
     /// Takes a receiver's state into account.
     pub fn weigh(&mut self, state: State) {
-        if self.heaviest.as_ref().is_none_or(|heaviest| heaviest.weight() < state.weight()) {
-            self.heaviest = Some(state);
+        let heaviest = self.heaviest_mut();
+        if heaviest.as_ref().is_none_or(|heaviest| heaviest.weight() < state.weight()) {
+            *heaviest = Some(state);
         }
     }
 }
@@ -144,8 +157,9 @@ pub(super) struct Single {
     pub sent_at: u32,
 }
 
-/// A place for a delivery.
+/// A place for a delivery: one cache line that nearly all need, and the rest.
 #[derive(Debug)]
+#[repr(C, align(64))]
 struct Place {
     generation: u32,
     is_used: bool,
@@ -163,9 +177,21 @@ impl Place {
     #[inline]
     fn vacate(&mut self) {
         (self.is_used, self.generation) = (false, self.generation.wrapping_add(1));
-        self.delivery.heaviest = None;
+        if self.delivery.has_rest {
+            self.clear_rest();
+        }
+    }
+
+    #[cold]
+    fn clear_rest(&mut self) {
+        let Delivery { has_rest, rest, .. } = &mut self.delivery;
+        *has_rest = false;
+        (rest.heaviest, rest.waiting, rest.octets) = (None, 0, 0);
+        rest.asides.clear();
     }
 }
+
+const _: () = assert!(std::mem::offset_of!(Place, delivery) + std::mem::offset_of!(Delivery, rest) == 64);
 
 /// All deliveries that are under way.
 #[derive(Debug)]
@@ -194,10 +220,11 @@ impl<M> Deliveries<M> {
         (content, octets): (M, u64),
     ) -> Option<DeliveryKey> {
         let (key, delivery) = self.begin()?;
-        (delivery.sender, delivery.waiting) = (sender, links.len() as u32);
-        delivery.octets = octets;
+        delivery.sender = sender;
+        let rest = delivery.rest_mut();
+        (rest.waiting, rest.octets) = (links.len() as u32, octets);
         delivery.copies.clear();
-        let copy = |link: &OutLink| Copy { link: *link, stage: Stage::Waiting, at: 0, number: 0, name: None };
+        let copy = |link: &OutLink| Copy { link: *link, stage: Stage::Waiting, at: 0 };
         delivery.copies.extend(links.iter().map(copy));
         self.waiting += octets;
         *self.contents.get_mut(key.place as usize)? = Some(content);
@@ -210,8 +237,8 @@ impl<M> Deliveries<M> {
     pub fn add_sent(&mut self, sender: ((InLink, u32), usize), receiver: (OutLink, usize)) -> Option<DeliveryKey> {
         let (key, delivery) = self.begin()?;
         let ((from, at), (link, sent_at)) = (sender, receiver);
-        (delivery.sender, delivery.at, delivery.waiting) = (Some(from), at as u32, 0);
-        let copy = Copy { link, stage: Stage::Sent, at: sent_at as u32, number: 0, name: None };
+        (delivery.sender, delivery.at) = (Some(from), at as u32);
+        let copy = Copy { link, stage: Stage::Sent, at: sent_at as u32 };
         match delivery.copies.as_mut_slice() {
             // The last one of this place had one, too.
             [only] => *only = copy,
@@ -230,7 +257,7 @@ impl<M> Deliveries<M> {
         let used = self.places.get_mut(place as usize)?;
         used.is_used = true;
         let delivery = &mut used.delivery;
-        // The last one left neither a state nor what was sent.
+        // The last one left nothing in the rest, nor what was sent.
         (delivery.is_told, delivery.is_left) = (false, false);
         Some((DeliveryKey { place, generation: used.generation }, delivery))
     }
@@ -283,7 +310,7 @@ impl<M> Deliveries<M> {
     where
         M: Clone,
     {
-        let others = self.get(key.delivery)?.waiting.saturating_sub(1);
+        let others = self.get(key.delivery)?.rest.waiting.saturating_sub(1);
         self.content_beside(key.delivery, others)
     }
 
@@ -296,8 +323,9 @@ impl<M> Deliveries<M> {
         let delivery = self.get_mut(key.delivery)?;
         let copy = delivery.copies.get_mut(key.index as usize)?;
         (copy.stage, copy.at) = (Stage::Sent, at as u32);
-        delivery.waiting -= 1;
-        let others = delivery.waiting;
+        let rest = delivery.rest_mut();
+        rest.waiting -= 1;
+        let others = rest.waiting;
         self.content_beside(key.delivery, others)
     }
 
@@ -315,7 +343,7 @@ impl<M> Deliveries<M> {
 
     /// Takes out what was sent, which no copy needs any more.
     fn take_content(&mut self, key: DeliveryKey) -> Option<M> {
-        let octets = self.get(key)?.octets;
+        let octets = self.get(key)?.rest.octets;
         let content = self.contents.get_mut(key.place as usize)?.take()?;
         self.waiting -= octets;
         Some(content)
@@ -330,14 +358,25 @@ impl<M> Deliveries<M> {
 
     /// Notes the place of a copy among what its link was sent.
     pub fn set_copy_place(&mut self, key: CopyKey, at: usize) {
-        if let Some(copy) = self.copy_mut(key) {
+        let delivery = self.get_mut(key.delivery);
+        if let Some(copy) = delivery.and_then(|delivery| delivery.copies.get_mut(key.index as usize)) {
             copy.at = at as u32;
         }
     }
 
-    /// A copy, to be changed otherwise than by its stage.
-    pub fn copy_mut(&mut self, key: CopyKey) -> Option<&mut Copy> {
-        self.get_mut(key.delivery)?.copies.get_mut(key.index as usize)
+    /// What few copies need, of one.
+    pub fn aside(&self, key: CopyKey) -> Option<Aside> {
+        let asides = &self.get(key.delivery)?.rest.asides;
+        Some(asides.get(key.index as usize).copied().unwrap_or_default())
+    }
+
+    /// The same, to be changed.
+    pub fn aside_mut(&mut self, key: CopyKey) -> Option<&mut Aside> {
+        let delivery = self.get_mut(key.delivery)?;
+        let copies = delivery.copies.len();
+        let asides = &mut delivery.rest_mut().asides;
+        asides.resize(copies, Aside::default());
+        asides.get_mut(key.index as usize)
     }
 
     /// Has a copy come so far. With the last one that waited goes what was sent.
@@ -348,8 +387,9 @@ impl<M> Deliveries<M> {
         if before != Stage::Waiting || stage == Stage::Waiting {
             return;
         }
-        delivery.waiting -= 1;
-        if delivery.waiting == 0 {
+        let rest = delivery.rest_mut();
+        rest.waiting -= 1;
+        if rest.waiting == 0 {
             self.take_content(key.delivery);
         }
     }
@@ -375,10 +415,10 @@ impl<M> Deliveries<M> {
         let mut octets = 0;
         for (delivery, content) in places.map(|(place, content)| (&place.delivery, content)) {
             let waiting = delivery.copies.iter().filter(|copy| copy.stage == Stage::Waiting).count();
-            assert_eq!(waiting, delivery.waiting as usize, "copies that wait are counted");
+            assert_eq!(waiting, delivery.rest.waiting as usize, "copies that wait are counted");
             assert!(delivery.sender.is_none_or(|(link, _)| is_there(link)), "who is to be told is there");
             assert_eq!(waiting > 0, content.is_some(), "what was sent is there as long as a copy waits");
-            octets += content.as_ref().map_or(0, |_| delivery.octets);
+            octets += content.as_ref().map_or(0, |_| delivery.rest.octets);
         }
         assert_eq!(octets, self.waiting, "what waits is counted");
     }

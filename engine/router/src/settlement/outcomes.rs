@@ -5,7 +5,7 @@
 //! state counts as one that is lost. The first terminal state of a copy counts.
 
 use super::action::Action;
-use super::deliveries::{Copy, CopyKey, DeliveryKey, Stage};
+use super::deliveries::{Aside, Copy, CopyKey, DeliveryKey, Stage};
 use super::line::Row;
 use super::links::{InLink, OutLink};
 use super::machine::Settlement;
@@ -49,7 +49,7 @@ impl<M: Clone> Settlement<M> {
                         self.end(copy);
                     }
                 }
-                Stage::Waiting if settling == Settling::Settled => self.forsake(&known),
+                Stage::Waiting if settling == Settling::Settled => self.forsake(copy, &known),
                 Stage::Waiting | Stage::Done => {}
             }
         }
@@ -68,7 +68,7 @@ impl<M: Clone> Settlement<M> {
                 Stage::Sent if !self.streams.is_open(copy) => {
                     self.actions.push_back(Action::Abort { link: known.link, copy });
                 }
-                Stage::Waiting => self.take_waiting(&known),
+                Stage::Waiting => self.take_waiting(copy, &known),
                 Stage::Sent | Stage::Decided | Stage::Done => {}
             }
             self.end(copy);
@@ -113,7 +113,7 @@ impl<M: Clone> Settlement<M> {
                         self.actions.push_back(Action::TellReceiver { link, copy: copy_key, state, settling });
                         self.end(copy_key);
                     }
-                    Stage::Waiting | Stage::Sent => self.forsake(&copy),
+                    Stage::Waiting | Stage::Sent => self.forsake(CopyKey { delivery: key, index }, &copy),
                     Stage::Done => {}
                 }
             }
@@ -124,15 +124,17 @@ impl<M: Clone> Settlement<M> {
     pub fn handle_left(&mut self, delivery: DeliveryKey) {
         let Some(known) = self.deliveries.get_mut(delivery).filter(|known| known.row() == Row::Awaited) else { return };
         known.is_left = true;
-        known.copies.clone().iter().for_each(|copy| self.forsake(copy));
+        let copies = (0..).zip(known.copies.clone());
+        copies.for_each(|(index, copy)| self.forsake(CopyKey { delivery, index }, &copy));
     }
 
     /// Nobody waits for a copy any more.
-    fn forsake(&mut self, copy: &Copy) {
-        match (copy.stage, copy.name) {
+    fn forsake(&mut self, key: CopyKey, copy: &Copy) {
+        let Some(Aside { number, name }) = self.deliveries.aside(key) else { return };
+        match (copy.stage, name) {
             (Stage::Waiting, _) => {
                 if let Some(receiver) = self.outs.get_mut(copy.link.0) {
-                    receiver.line.forsake(copy.number);
+                    receiver.line.forsake(number);
                 }
                 self.trim(copy.link);
             }
@@ -149,7 +151,7 @@ impl<M: Clone> Settlement<M> {
         if known.stage != Stage::Decided {
             if delivery.is_single() {
                 // Word for word, also what decides nothing.
-                delivery.heaviest = state.clone();
+                *delivery.heaviest_mut() = state.clone();
                 delivery.is_told = settling == Settling::Unsettled && state.as_ref().is_some_and(State::is_terminal);
                 if settling == Settling::Unsettled {
                     self.tell(copy.delivery, state.clone(), settling);
@@ -185,7 +187,7 @@ impl<M: Clone> Settlement<M> {
         let Some(delivery) = self.deliveries.get_mut(key) else { return };
         if delivery.is_done() {
             let is_told = delivery.is_told;
-            let state = delivery.heaviest.take().filter(|_| !is_told);
+            let state = delivery.heaviest_mut().take().filter(|_| !is_told);
             let (sender, at) = (delivery.sender, delivery.at);
             self.tell(key, state, Settling::Settled);
             if !self.streams.is_empty() {
@@ -197,7 +199,7 @@ impl<M: Clone> Settlement<M> {
             }
         } else if delivery.is_decided() && !delivery.is_told {
             delivery.is_told = true;
-            let state = delivery.heaviest.clone();
+            let state = delivery.heaviest_mut().clone();
             self.tell(key, state, Settling::Unsettled);
         }
     }
@@ -240,9 +242,10 @@ impl<M: Clone> Settlement<M> {
         }
     }
 
-    pub(super) fn take_waiting(&mut self, copy: &Copy) {
-        if let Some(receiver) = self.outs.get_mut(copy.link.0) {
-            receiver.line.remove(copy.number);
+    pub(super) fn take_waiting(&mut self, key: CopyKey, copy: &Copy) {
+        let aside = self.deliveries.aside(key);
+        if let (Some(receiver), Some(aside)) = (self.outs.get_mut(copy.link.0), aside) {
+            receiver.line.remove(aside.number);
         }
     }
 

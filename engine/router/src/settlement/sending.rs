@@ -17,7 +17,7 @@ impl<M: Clone> Settlement<M> {
         }
         let Some(row) = self.deliveries.get(copy.delivery).map(Delivery::row) else { return };
         let number = receiver.line.push(row, copy);
-        if let Some(copy) = self.deliveries.copy_mut(copy) {
+        if let Some(copy) = self.deliveries.aside_mut(copy) {
             copy.number = number;
         }
         self.trim(link);

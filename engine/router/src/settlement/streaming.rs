@@ -162,7 +162,7 @@ impl<M: Clone> Settlement<M> {
             let copy = CopyKey { delivery: key, index };
             match known.stage {
                 Stage::Waiting => {
-                    self.take_waiting(&known);
+                    self.take_waiting(copy, &known);
                     self.lose(copy, State::Released);
                 }
                 Stage::Sent | Stage::Decided => self.lose(copy, State::failed()),
