@@ -61,6 +61,8 @@ pub enum Crossing {
         /// The outcome.
         state: Box<State>,
     },
+    /// Copies that came were accepted, as nearly all are.
+    Accepted(Accepted),
     /// A link is to be attached on a connection there.
     Attach {
         /// Which.
@@ -87,6 +89,37 @@ pub enum Crossing {
         /// Its number.
         number: u32,
     },
+}
+
+/// Numbers of some copies: as many as take no more than a message does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Accepted {
+    numbers: [u32; Accepted::MAX],
+    count: u8,
+}
+
+impl Accepted {
+    const MAX: usize = 15;
+
+    /// One copy.
+    pub(crate) fn of(number: u32) -> Self {
+        let mut accepted = Self::default();
+        accepted.add(number);
+        accepted
+    }
+
+    /// Adds one, if there is room.
+    #[inline]
+    pub(crate) fn add(&mut self, number: u32) -> bool {
+        let free = self.numbers.get_mut(usize::from(self.count));
+        self.count += u8::from(free.is_some());
+        free.map(|free| *free = number).is_some()
+    }
+
+    /// Their numbers.
+    pub(crate) fn numbers(&self) -> impl Iterator<Item = u32> {
+        self.numbers.into_iter().take(usize::from(self.count))
+    }
 }
 
 /// A message that crosses before it is whole.

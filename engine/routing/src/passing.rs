@@ -12,7 +12,7 @@ use engine_router::forward::Passage;
 use engine_router::settlement::{Action, Beginning, CopyKey, DeliveryKey, InLink, OutLink, Overrun, Settling, State};
 
 use crate::coming::Coming;
-use crate::crossing::{Away, Begins, Consumers, Crossing};
+use crate::crossing::{Accepted, Away, Begins, Consumers, Crossing};
 use crate::edge::{EdgeEnd, EdgeKind};
 use crate::end::{End, Named, Sender, lane_in, lane_out, named, of_receiver, of_sender, place};
 use crate::entry::{Entry, From};
@@ -21,6 +21,9 @@ use crate::router::Router;
 use crate::states::{outcome, settling, state};
 use crate::streams::Extent;
 use crate::ways::{Only, Passing};
+
+/// Credit of a lane below which it gets all of it again: copies that may be sent before that is looked at anew.
+const LANE_CREDIT_LOW: u32 = u32::MAX / 2;
 
 impl Router {
     /// Takes a message on a sender's link.
@@ -104,6 +107,7 @@ impl Router {
                 consumer.into_iter().for_each(|consumer| self.chosen.spread.take_back(consumer));
                 self.end_copy(copy, *state);
             }
+            Crossing::Accepted(accepted) => accepted.numbers().for_each(|number| self.end_accepted(number)),
             Crossing::Attach { target, said } => self.attach_through(target, said),
             Crossing::Through { to, said } => self.out.told.push((to, Event::Through(said))),
             Crossing::Received { number, state } => {
@@ -122,6 +126,19 @@ impl Router {
                     self.act();
                 }
             }
+        }
+    }
+
+    /// A copy that another shard has was accepted there.
+    #[inline]
+    fn end_accepted(&mut self, number: u32) {
+        let Some(Away { copy, consumer }) = self.waiting.away.take(number) else {
+            unreachable!("an outcome is told once, of what was sent")
+        };
+        consumer.into_iter().for_each(|consumer| self.chosen.spread.take_back(consumer));
+        match self.settlement.pass_back(copy, &State::Accepted) {
+            Some((link, number)) => self.tell_accepted(link, number),
+            None => self.end_decided(copy, State::Accepted),
         }
     }
 
@@ -365,8 +382,10 @@ impl Router {
 
     /// A copy goes to another shard; gives the number that it has there.
     fn number_away(&mut self, shard: u16, waited: Option<CopyKey>, consumers: &Consumers) -> (u32, Settled) {
-        // A lane takes everything: what it was given credit for once it gets again.
-        self.settlement.handle_credit(lane_out(shard), u32::MAX);
+        // A lane takes everything: what it was given credit for once it gets again, long before it has used that.
+        if self.settlement.credit(lane_out(shard)) < LANE_CREDIT_LOW {
+            self.settlement.handle_credit(lane_out(shard), u32::MAX);
+        }
         let Some(copy) = waited else { return (0, Settled::Yes) };
         let consumer = if let Consumers::One(consumer) = consumers { Some(*consumer) } else { None };
         consumer.into_iter().for_each(|consumer| self.chosen.spread.give(consumer));
@@ -401,10 +420,22 @@ impl Router {
 
     #[inline(never)]
     fn tell_accepted_first(&mut self, link: InLink, number: u32) {
-        let Named::End(place) = named(link.0) else { return self.tell(link, number, State::Accepted) };
-        let Some(known) = self.sender_link(place) else { return };
-        self.tell_settled(known, number, Outcome::Accepted);
-        self.out.told.accepted = Some((link, self.out.told.events.len()));
+        match named(link.0) {
+            Named::End(place) => {
+                let Some(known) = self.sender_link(place) else { return };
+                self.tell_settled(known, number, Outcome::Accepted);
+                self.out.told.accepted = Some((link, self.out.told.events.len()));
+            }
+            Named::Lane(shard) => {
+                if let Some((to, Crossing::Accepted(accepted))) = self.out.crossings.back_mut()
+                    && *to == shard
+                    && accepted.add(number)
+                {
+                    return;
+                }
+                self.out.crossings.push_back((shard, Crossing::Accepted(Accepted::of(number))));
+            }
+        }
     }
 
     /// Tells a sender what became of its delivery.

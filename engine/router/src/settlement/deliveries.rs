@@ -68,11 +68,20 @@ pub(super) struct Copy {
 
 /// What few copies need.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Aside {
-    /// Its number in its link's line, while it waits.
-    pub number: u64,
-    /// What its host calls it, if that is to hear when nobody waits for it any more.
-    pub name: Option<u32>,
+struct Aside {
+    number: u64,
+    /// Of a first copy its delivery knows it.
+    name: Option<u32>,
+}
+
+/// Who waits to hear what becomes of a delivery.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Awaiting {
+    pub link: InLink,
+    /// What that calls it.
+    pub number: u32,
+    /// Whether its sender is gone, though whoever brought it here is to hear what becomes of it.
+    pub is_left: bool,
 }
 
 /// A delivery. What nearly all need is in front, so that it is on one cache line with what its place says.
@@ -80,15 +89,15 @@ pub(super) struct Aside {
 #[repr(C)]
 pub(super) struct Delivery {
     /// Who is told; `None` if nobody waits to hear of it any more.
-    pub sender: Option<(InLink, u32)>,
+    pub sender: Option<Awaiting>,
     /// One in place, as nearly all have.
     pub copies: SmallVec<[Copy; 1]>,
+    /// What its host calls its first copy, if that is to hear when nobody waits for it any more.
+    name: Option<u32>,
     /// Its place among what its sender has unsettled.
     pub at: u32,
     /// Whether the sender knows the state.
     pub is_told: bool,
-    /// Whether its sender is gone, though whoever brought it here is to hear what becomes of it.
-    pub is_left: bool,
     /// Whether something may be in the rest.
     has_rest: bool,
     rest: Rest,
@@ -126,7 +135,7 @@ impl Delivery {
 
     /// Whether a sender waits to hear what becomes of it.
     pub fn row(&self) -> Row {
-        if self.sender.is_some() && !self.is_left { Row::Awaited } else { Row::Unawaited }
+        if self.sender.is_some_and(|sender| !sender.is_left) { Row::Awaited } else { Row::Unawaited }
     }
 
     /// Whether all receivers have decided.
@@ -220,7 +229,7 @@ impl<M> Deliveries<M> {
         (content, octets): (M, u64),
     ) -> Option<DeliveryKey> {
         let (key, delivery) = self.begin()?;
-        delivery.sender = sender;
+        delivery.sender = sender.map(|(link, number)| Awaiting { link, number, is_left: false });
         let rest = delivery.rest_mut();
         (rest.waiting, rest.octets) = (links.len() as u32, octets);
         delivery.copies.clear();
@@ -236,8 +245,9 @@ impl<M> Deliveries<M> {
     #[inline(always)]
     pub fn add_sent(&mut self, sender: ((InLink, u32), usize), receiver: (OutLink, usize)) -> Option<DeliveryKey> {
         let (key, delivery) = self.begin()?;
-        let ((from, at), (link, sent_at)) = (sender, receiver);
-        (delivery.sender, delivery.at) = (Some(from), at as u32);
+        let (((from, number), at), (link, sent_at)) = (sender, receiver);
+        delivery.sender = Some(Awaiting { link: from, number, is_left: false });
+        delivery.at = at as u32;
         let copy = Copy { link, stage: Stage::Sent, at: sent_at as u32 };
         match delivery.copies.as_mut_slice() {
             // The last one of this place had one, too.
@@ -258,7 +268,7 @@ impl<M> Deliveries<M> {
         used.is_used = true;
         let delivery = &mut used.delivery;
         // The last one left nothing in the rest, nor what was sent.
-        (delivery.is_told, delivery.is_left) = (false, false);
+        (delivery.is_told, delivery.name) = (false, None);
         Some((DeliveryKey { place, generation: used.generation }, delivery))
     }
 
@@ -283,7 +293,7 @@ impl<M> Deliveries<M> {
         else {
             return None;
         };
-        let single = Single { sender, at: delivery.at, receiver: link, sent_at: at };
+        let single = Single { sender: (sender.link, sender.number), at: delivery.at, receiver: link, sent_at: at };
         // Nothing of it waits, so that what was sent is gone.
         place.vacate();
         self.free.push(key.place);
@@ -364,14 +374,44 @@ impl<M> Deliveries<M> {
         }
     }
 
-    /// What few copies need, of one.
-    pub fn aside(&self, key: CopyKey) -> Option<Aside> {
-        let asides = &self.get(key.delivery)?.rest.asides;
-        Some(asides.get(key.index as usize).copied().unwrap_or_default())
+    /// The number of a copy in its link's line, while it waits.
+    pub fn number(&self, key: CopyKey) -> Option<u64> {
+        Some(self.get(key.delivery)?.rest.asides.get(key.index as usize)?.number)
     }
 
-    /// The same, to be changed.
-    pub fn aside_mut(&mut self, key: CopyKey) -> Option<&mut Aside> {
+    /// What its host calls a copy, if that is to hear when nobody waits for it any more.
+    pub fn name(&self, key: CopyKey) -> Option<u32> {
+        let delivery = self.get(key.delivery)?;
+        match key.index {
+            0 => delivery.name,
+            index => delivery.rest.asides.get(index as usize)?.name,
+        }
+    }
+
+    /// Notes the number of a copy in its link's line.
+    pub fn set_number(&mut self, key: CopyKey, number: u64) {
+        if let Some(aside) = self.aside_mut(key) {
+            aside.number = number;
+        }
+    }
+
+    /// Notes what its host calls a copy.
+    pub fn set_name(&mut self, key: CopyKey, name: u32) {
+        match key.index {
+            0 => {
+                if let Some(delivery) = self.get_mut(key.delivery) {
+                    delivery.name = Some(name);
+                }
+            }
+            _ => {
+                if let Some(aside) = self.aside_mut(key) {
+                    aside.name = Some(name);
+                }
+            }
+        }
+    }
+
+    fn aside_mut(&mut self, key: CopyKey) -> Option<&mut Aside> {
         let delivery = self.get_mut(key.delivery)?;
         let copies = delivery.copies.len();
         let asides = &mut delivery.rest_mut().asides;
@@ -416,7 +456,7 @@ impl<M> Deliveries<M> {
         for (delivery, content) in places.map(|(place, content)| (&place.delivery, content)) {
             let waiting = delivery.copies.iter().filter(|copy| copy.stage == Stage::Waiting).count();
             assert_eq!(waiting, delivery.rest.waiting as usize, "copies that wait are counted");
-            assert!(delivery.sender.is_none_or(|(link, _)| is_there(link)), "who is to be told is there");
+            assert!(delivery.sender.is_none_or(|sender| is_there(sender.link)), "who is to be told is there");
             assert_eq!(waiting > 0, content.is_some(), "what was sent is there as long as a copy waits");
             octets += content.as_ref().map_or(0, |_| delivery.rest.octets);
         }

@@ -267,9 +267,7 @@ impl<M: Clone> Settlement<M> {
 
     /// Has a copy that was sent be called by a name when nobody waits for it any more (`Action::Left`).
     pub fn name(&mut self, copy: CopyKey, name: u32) {
-        if let Some(copy) = self.deliveries.aside_mut(copy) {
-            copy.name = Some(name);
-        }
+        self.deliveries.set_name(copy, name);
     }
 
     /// How many more a receiver may be sent.

@@ -5,7 +5,7 @@
 //! state counts as one that is lost. The first terminal state of a copy counts.
 
 use super::action::Action;
-use super::deliveries::{Aside, Copy, CopyKey, DeliveryKey, Stage};
+use super::deliveries::{Awaiting, Copy, CopyKey, DeliveryKey, Stage};
 use super::line::Row;
 use super::links::{InLink, OutLink};
 use super::machine::Settlement;
@@ -37,7 +37,7 @@ impl<M: Clone> Settlement<M> {
         let (copies, at) = (known.copies.clone(), known.at);
         let sender = if settling == Settling::Settled { known.sender.take() } else { None };
         // First of all: what is dropped below moves the places of others.
-        sender.into_iter().for_each(|(link, _)| self.release(link, at));
+        sender.into_iter().for_each(|sender| self.release(sender.link, at));
         for (index, known) in (0..).zip(copies) {
             let copy = CopyKey { delivery, index };
             match known.stage {
@@ -73,10 +73,9 @@ impl<M: Clone> Settlement<M> {
             }
             self.end(copy);
         }
-        if let Some((link, _)) = sender {
-            self.release(link, at);
-        }
-        sender
+        let Awaiting { link, number, .. } = sender?;
+        self.release(link, at);
+        Some((link, number))
     }
 
     /// A receiver's link is gone: what it was not sent is released, what it was sent has failed.
@@ -123,23 +122,25 @@ impl<M: Clone> Settlement<M> {
     /// A sender is gone of which whoever brought its delivery here has said so, who still is to hear what becomes of that.
     pub fn handle_left(&mut self, delivery: DeliveryKey) {
         let Some(known) = self.deliveries.get_mut(delivery).filter(|known| known.row() == Row::Awaited) else { return };
-        known.is_left = true;
+        known.sender.iter_mut().for_each(|sender| sender.is_left = true);
         let copies = (0..).zip(known.copies.clone());
         copies.for_each(|(index, copy)| self.forsake(CopyKey { delivery, index }, &copy));
     }
 
     /// Nobody waits for a copy any more.
     fn forsake(&mut self, key: CopyKey, copy: &Copy) {
-        let Some(Aside { number, name }) = self.deliveries.aside(key) else { return };
-        match (copy.stage, name) {
-            (Stage::Waiting, _) => {
-                if let Some(receiver) = self.outs.get_mut(copy.link.0) {
+        match copy.stage {
+            Stage::Waiting => {
+                if let (Some(receiver), Some(number)) = (self.outs.get_mut(copy.link.0), self.deliveries.number(key)) {
                     receiver.line.forsake(number);
                 }
                 self.trim(copy.link);
             }
-            (Stage::Sent, Some(name)) => self.actions.push_back(Action::Left { link: copy.link, name }),
-            (Stage::Sent | Stage::Decided | Stage::Done, _) => {}
+            Stage::Sent => {
+                let name = self.deliveries.name(key);
+                self.actions.extend(name.map(|name| Action::Left { link: copy.link, name }));
+            }
+            Stage::Decided | Stage::Done => {}
         }
     }
 
@@ -194,8 +195,8 @@ impl<M: Clone> Settlement<M> {
                 self.forget_parts(key);
             }
             self.deliveries.remove(key);
-            if let Some((link, _)) = sender {
-                self.release(link, at);
+            if let Some(sender) = sender {
+                self.release(sender.link, at);
             }
         } else if delivery.is_decided() && !delivery.is_told {
             delivery.is_told = true;
@@ -206,7 +207,7 @@ impl<M: Clone> Settlement<M> {
 
     fn tell(&mut self, delivery: DeliveryKey, state: Option<State>, settling: Settling) {
         if let Some(sender) = self.deliveries.get(delivery).and_then(|delivery| delivery.sender) {
-            self.say(sender, delivery, state, settling);
+            self.say((sender.link, sender.number), delivery, state, settling);
         }
     }
 
@@ -243,9 +244,8 @@ impl<M: Clone> Settlement<M> {
     }
 
     pub(super) fn take_waiting(&mut self, key: CopyKey, copy: &Copy) {
-        let aside = self.deliveries.aside(key);
-        if let (Some(receiver), Some(aside)) = (self.outs.get_mut(copy.link.0), aside) {
-            receiver.line.remove(aside.number);
+        if let (Some(receiver), Some(number)) = (self.outs.get_mut(copy.link.0), self.deliveries.number(key)) {
+            receiver.line.remove(number);
         }
     }
 

@@ -17,9 +17,7 @@ impl<M: Clone> Settlement<M> {
         }
         let Some(row) = self.deliveries.get(copy.delivery).map(Delivery::row) else { return };
         let number = receiver.line.push(row, copy);
-        if let Some(copy) = self.deliveries.aside_mut(copy) {
-            copy.number = number;
-        }
+        self.deliveries.set_number(copy, number);
         self.trim(link);
         if row == Row::Awaited && self.octets() > self.bound.octets_max {
             if let Some(receiver) = self.outs.get_mut(link.0) {
