@@ -16,7 +16,7 @@ use engine_core::preface::Preface;
 use engine_core::small::Small;
 use engine_core::{Answer, Progress, Task, Version};
 use engine_home::limits::GIVEN_OVERHEAD;
-use engine_home::{Due, Gift, Home, Prefix, Request, Slot, Slots};
+use engine_home::{Arena, Due, Gift, Home, Prefix, Request, Slot, Slots};
 use engine_message::Condition;
 use engine_policy::{Admission, Denial};
 use engine_router::address::Key;
@@ -47,6 +47,8 @@ pub struct Turn<H> {
     dirty: Vec<Slot>,
     /// Where what goes out before messages is put together.
     prefix: Prefix,
+    /// Small messages of the router's that wait for room.
+    kept: Arena,
     /// Where the router's events are taken to.
     routed: Told,
 }
@@ -60,6 +62,7 @@ impl<H> Turn<H> {
             connections_max,
             dirty: Vec::new(),
             prefix: Prefix::default(),
+            kept: Arena::default(),
             routed: Told::default(),
         }
     }
@@ -430,7 +433,7 @@ impl<H> Turn<H> {
             return;
         }
         // It is kept until there is room, or something is due behind it.
-        let message = small.to_message();
+        let message = small.with_body(self.kept.copy(small.body));
         let gift = gift.with(&message, preface);
         if !is_sent {
             entry.protocol.send(&gift, &mut self.prefix, wall_ms);
@@ -509,6 +512,7 @@ impl<H> Turn<H> {
     pub fn sweep(&mut self, mut each: impl FnMut(&mut Entry<H>)) {
         self.home.sweep();
         self.routed = Told::default();
+        self.kept.sweep();
         self.entries.iter_mut().for_each(&mut each);
     }
 

@@ -35,13 +35,7 @@ pub struct Lying {
 }
 
 impl<'a> Small<'a> {
-    /// A message to be kept for a while.
-    #[must_use]
-    pub fn to_message(&self) -> Message {
-        self.with_body(Bytes::copy_from_slice(self.body))
-    }
-
-    /// The same with this copy of its body. Of groups and ids, which queues look at, it says nothing.
+    /// A message to be kept for a while, with this copy of its body. Of groups and ids, which queues look at, it says nothing.
     #[must_use]
     pub fn with_body(&self, body: Bytes) -> Message {
         let Self { header, format, expires_wall_ms, .. } = *self;
@@ -81,7 +75,7 @@ mod tests {
         octets.extend_from_slice(b"more");
         let found = Small::of(&lying, &octets);
         assert_eq!(found, Small { body: b"and body", ..small });
-        let message = found.to_message();
+        let message = found.with_body(Bytes::copy_from_slice(found.body));
         assert_eq!((&message.body[..], message.header, message.format), (&b"and body"[..], header, 3));
         assert_eq!(message.expires_wall_ms, NonZeroU64::new(9));
     }
