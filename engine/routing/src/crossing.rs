@@ -236,3 +236,17 @@ impl Came {
         *self.0.get(usize::from(from))?.get(number as usize)?
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn acceptances_are_as_many_as_there_is_room_for_and_in_their_order() {
+        let mut accepted = Accepted::of(7);
+        let added = (0..).take_while(|number| accepted.add(*number)).count();
+        assert_eq!(added, Accepted::MAX - 1);
+        assert!(accepted.numbers().eq(std::iter::once(7).chain(0..added as u32)));
+        assert!(size_of::<Accepted>() <= size_of::<Message>() + 8, "no parcel is larger for it");
+    }
+}

@@ -1,4 +1,4 @@
-//! Routers of this program, each with files of its own; a second one is connected to the first.
+//! Routers of this program, each with files of its own; a second one is connected to the first. And a broker, to be compared with.
 
 use std::io;
 use std::net::SocketAddr;
@@ -35,6 +35,11 @@ impl Options {
     /// One router on the routers' core.
     pub(super) fn one(&self) -> io::Result<Row> {
         self.on(&self.cores.node())
+    }
+
+    /// A node on the routers' core that is no router: its addresses are queues.
+    pub(super) fn queue(&self) -> io::Result<Row> {
+        Ok(Row { first: self.start("queue", &self.cores.node(), "")?, second: None })
     }
 
     /// One router, by lines for its node.

@@ -1,4 +1,5 @@
-//! How many messages a second one pair gets over one router and over two, as shares of what the bare relay takes in the same round.
+//! How many messages a second one pair gets over one router and over two, as shares of what the bare relay takes in the same round, and of
+//! what a queue of the same program does.
 
 use std::io;
 
@@ -13,6 +14,9 @@ use crate::server::cpu_ns;
 
 /// What a second router may cost: as much again as the first.
 const HOPS_COST: f64 = 2.0;
+
+/// What a router is to carry of what a queue does.
+const QUEUE_SHARE: f64 = 1.0;
 
 /// What a round of one way gave.
 #[derive(Default)]
@@ -29,20 +33,22 @@ pub(super) fn measure(options: &Options) -> io::Result<Vec<Figure>> {
     for (name, size, target) in [("100 B unsettled", 100, 0.3), ("1 KiB unsettled", 1024, 0.7)] {
         let (addresses, settle, kept) = (load::queues(1), Settle::Unsettled, Kept::Volatile);
         let load = Load { addresses, home: None, size, window: 2000, settle, kept, seconds: options.seconds };
-        let (mut relays, mut ways) = (Vec::new(), [Way::default(), Way::default()]);
-        let mut hops = Vec::new();
+        let (mut relays, mut ways) = (Vec::new(), [Way::default(), Way::default(), Way::default()]);
+        let (mut queues, mut hops) = (Vec::new(), Vec::new());
         for _ in 0..options.rounds {
             let relay = start_yardstick(options.cores.core, &[])?;
             let relayed = options.cores.load(|| load::through_relay(relay.address, &load))?;
             drop(relay);
             relays.push(relayed);
-            for (way, row) in ways.iter_mut().zip([Options::one, Options::two]) {
+            for (way, row) in ways.iter_mut().zip([Options::queue, Options::one, Options::two]) {
                 way.run(options, &row(options)?, &load, relayed)?;
             }
-            hops.extend(ways[1].costs.last().zip(ways[0].costs.last()).map(|(two, one)| two / one));
+            let [queue, one, two] = &ways;
+            queues.extend(one.rates.last().zip(queue.rates.last()).map(|(one, queue)| one / queue));
+            hops.extend(two.costs.last().zip(one.costs.last()).map(|(two, one)| two / one));
         }
         figures.push(Figure::new(name, "bare relay", median(&mut relays), "/s"));
-        for (way, number) in ways.iter_mut().zip(["one router", "two routers"]) {
+        for (way, number) in ways.iter_mut().zip(["a queue", "one router", "two routers"]) {
             let case = format!("{name}, {number}");
             let target = if number == "one router" { Target::AtLeast(target) } else { Target::None };
             figures.push(Figure::new(&case, "rate", median(&mut way.rates), "/s").spread(&way.rates));
@@ -51,6 +57,8 @@ pub(super) fn measure(options: &Options) -> io::Result<Vec<Figure>> {
             );
             figures.push(Figure::new(&case, "processor a message", median(&mut way.costs), "ns").spread(&way.costs));
         }
+        let queues = Figure::new(name, "one router to a queue", median(&mut queues), "").spread(&queues);
+        figures.push(queues.held_to(Target::AtLeast(QUEUE_SHARE)));
         let hops = Figure::new(name, "processor, two to one", median(&mut hops), "").spread(&hops);
         figures.push(hops.held_to(Target::AtMost(HOPS_COST)));
     }
