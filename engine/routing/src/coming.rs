@@ -51,7 +51,7 @@ impl Router {
         let (_, mut choosing) = self.choosing();
         let Some(known) = choosing.heard.at(heard) else { unreachable!("it was found") };
         let (key, address, passage) = (&known.key, known.address.as_ref(), known.passage);
-        let (from, bare, written) = (From::Router, Some(known.octets()), Some(&known.outward.written));
+        let (from, bare, written) = (From::Router, Some(known.octets()), Some(&known.outward));
         let entry = Entry { key, address, passage, from, said: None, bare, written, extent };
         let passing = choosing.prepare(&entry, message);
         self.take(of_sender(place), delivery, settled, passing)

@@ -3,7 +3,6 @@
 //! Guarantees: what users annotated is never touched. What came from a router goes to no one where it was before; clients see nothing of what
 //! routers wrote.
 
-use std::cell::OnceCell;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -15,6 +14,7 @@ use engine_router::forward::{Passage, Taken};
 use engine_router::stamp::{Source, Strip};
 use engine_router::table::{Address, Table};
 
+use crate::outward::Outward;
 use crate::streams::Extent;
 
 /// The name that requests to whoever manages a router are for.
@@ -32,7 +32,7 @@ pub(crate) struct Entry<'a> {
     /// Octets of its annotations, if it is known that there is nothing of a user in them.
     pub bare: Option<usize>,
     /// What this router writes into messages of its sender, once it has.
-    pub written: Option<&'a OnceCell<Preface>>,
+    pub written: Option<&'a Outward>,
     pub extent: Extent,
 }
 
@@ -82,12 +82,12 @@ impl<'a> Said<'a> {
             return Some(rewrite(body, 0..self.octets, &self.come(here, entry, taken)?).into());
         };
         // The router writes the same into all messages of a client that has written nothing itself, and into all that came with the same.
-        let section = match written.get() {
+        let section = match written.written() {
             Some(section) => section,
             None => {
                 let mut section = Vec::new();
                 self.come(here, entry, taken)?.encode(&mut section);
-                written.get_or_init(|| Preface::new(section))
+                written.write(Preface::new(section))
             }
         };
         Some(section.join(body.get(self.octets..)?))

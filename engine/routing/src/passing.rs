@@ -56,7 +56,7 @@ impl Router {
                 let (link, edge) = (sender.link, sender.edge.map(|(_, edge)| edge));
                 let from = if edge.is_some() { From::Edge(&sender.to) } else { From::Client(&sender.to) };
                 let (key, address, passage) = (&sender.key, sender.address.as_ref(), Passage { edge, ..Passage::HERE });
-                let written = Some(&sender.outward.written);
+                let written = Some(&sender.outward);
                 let entry = Entry { key, address, passage, from, said: None, bare: None, written, extent };
                 let passing = choosing.prepare(&entry, message);
                 (link, self.take(of_sender(place), delivery, settled, passing))

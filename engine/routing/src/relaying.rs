@@ -125,7 +125,7 @@ impl Router {
         outward: &'a Outward,
         priority: u8,
     ) -> Option<(Place, &'a Preface)> {
-        let preface = outward.written.get()?;
+        let preface = outward.written()?;
         let receiver = outward.receiver(self.neighbours.ways, priority);
         Some((receiver.or_else(|| self.find_relay(way, outward, priority))?, preface))
     }
