@@ -451,12 +451,7 @@ fn what_a_client_had_has_failed_if_it_is_lost_and_not_if_it_goes_in_order() {
         let node = &network[network.len() - routers];
         wait_for("the way to the broker", || opened(&node.broker).try_attach_coordinator().is_none().then_some(()));
         for (way, leave, counts) in ways {
-            let mut sender = node.client();
-            sender.attach_sender("in");
-            for number in 0..5 {
-                sender.send_message(number, Durable::Yes, &[number as u8]);
-                assert_eq!(sender.outcome(), (number, number, None), "accepted by the broker");
-            }
+            let _sender = sent(node, 5);
             let mut receiver = node.client();
             receiver.attach_receiver("in", 10);
             (0..5).for_each(|_| drop(receiver.receive()));
@@ -650,6 +645,17 @@ fn chain(shards: u16, broker: &Broker) -> [Node; 3] {
     [one, two, three]
 }
 
+/// A client that has sent so many messages to `in`, each of which the broker accepted.
+fn sent(node: &Node, messages: u32) -> Peer<TcpStream> {
+    let mut sender = node.client();
+    sender.attach_sender("in");
+    for number in 0..messages {
+        sender.send_message(number, Durable::Yes, &[number as u8]);
+        assert_eq!(sender.outcome(), (number, number, None), "accepted by the broker");
+    }
+    sender
+}
+
 #[test]
 fn links_go_to_a_broker_behind_another_router() {
     for shards in [1, 3] {
@@ -658,12 +664,7 @@ fn links_go_to_a_broker_behind_another_router() {
         // An address that no route is known for would be routed.
         wait_for("the way to the broker", || opened(&one.broker).try_attach_coordinator().is_none().then_some(()));
         for node in [&one, &two, &three] {
-            let mut sender = node.client();
-            sender.attach_sender("in");
-            for number in 0..10 {
-                sender.send_message(number, Durable::Yes, &[number as u8]);
-                assert_eq!(sender.outcome(), (number, number, None), "accepted by the broker");
-            }
+            let _sender = sent(node, 10);
             let mut receiver = node.client();
             receiver.attach_receiver("in", 10);
             for number in 0..10 {

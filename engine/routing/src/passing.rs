@@ -101,13 +101,13 @@ impl Router {
                 }
             }
             Crossing::Settled { number, state } => {
-                let Some(Away { copy, consumer }) = self.waiting.away.take(number) else {
-                    unreachable!("an outcome is told once, of what was sent")
-                };
-                consumer.into_iter().for_each(|consumer| self.chosen.spread.take_back(consumer));
+                let copy = self.take_away(number);
                 self.end_copy(copy, *state);
             }
-            Crossing::Accepted(accepted) => accepted.numbers().for_each(|number| self.end_accepted(number)),
+            Crossing::Accepted(accepted) => accepted.numbers().for_each(|number| {
+                let copy = self.take_away(number);
+                self.end_accepted(copy);
+            }),
             Crossing::Attach { target, said } => self.attach_through(target, said),
             Crossing::Through { to, said } => self.out.told.push((to, Event::Through(said))),
             Crossing::Received { number, state } => {
@@ -129,23 +129,27 @@ impl Router {
         }
     }
 
-    /// A copy that another shard has was accepted there.
+    /// Another shard told the outcome of a copy that it has, by its number: gives the copy.
     #[inline]
-    fn end_accepted(&mut self, number: u32) {
+    fn take_away(&mut self, number: u32) -> CopyKey {
         let Some(Away { copy, consumer }) = self.waiting.away.take(number) else {
             unreachable!("an outcome is told once, of what was sent")
         };
         consumer.into_iter().for_each(|consumer| self.chosen.spread.take_back(consumer));
-        match self.settlement.pass_back(copy, &State::Accepted) {
-            Some((link, number)) => self.tell_accepted(link, number),
-            None => self.end_decided(copy, State::Accepted),
-        }
+        copy
     }
 
     /// A receiver accepted a delivery, and waits for no confirmation.
     #[inline]
     pub fn handle_accepted(&mut self, key: u64) {
-        let Some(copy) = self.take_held(key) else { return };
+        if let Some(copy) = self.take_held(key) {
+            self.end_accepted(copy);
+        }
+    }
+
+    /// Whoever has a copy accepted it: what `end_copy` does, with others that were accepted.
+    #[inline]
+    fn end_accepted(&mut self, copy: CopyKey) {
         match self.settlement.pass_back(copy, &State::Accepted) {
             Some((link, number)) => self.tell_accepted(link, number),
             None => self.end_decided(copy, State::Accepted),
