@@ -141,7 +141,7 @@ impl Node {
         let (id, table) = (RouterId::new(id).expect("an id"), addresses.view());
         let core = Core::new(CoreConfig { catalogue: crate::queue::deep(), ..CoreConfig::default() });
         let mesh = engine_shard::mesh(&[Waker::new().expect("a descriptor")]).pop().expect("of one shard");
-        let engine = Engine::new(core, mesh, None).with_router(router(id.clone(), table));
+        let engine = Engine::new(core, mesh, None).with_router(router((0, 1), id.clone(), table));
         let config =
             HomeConfig { addresses: AddressRules::default(), links_max: 100, node_id: String::new(), first_file: 1 };
         let mut turn = Turn::new(Home::new(config, engine), 10);

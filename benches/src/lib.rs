@@ -2,6 +2,7 @@
 
 pub mod counting;
 pub mod hops;
+pub mod lanes;
 pub mod queue;
 pub mod road;
 pub mod selector;

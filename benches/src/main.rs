@@ -5,6 +5,7 @@ use std::process::{Command, ExitCode};
 use clap::Parser;
 use heddle_benches::counting::{Counting, allocations};
 use heddle_benches::hops::Hops;
+use heddle_benches::lanes::Lanes;
 use heddle_benches::road::{Road, Sent, batch};
 
 #[global_allocator]
@@ -17,9 +18,11 @@ enum Way {
     One(Sent),
     /// Two routers.
     Two,
+    /// Two shards of a router.
+    Across,
 }
 
-const CASES: [(&str, usize, Way); 9] = [
+const CASES: [(&str, usize, Way); 10] = [
     ("100 B unsettled", 100, Way::One(Sent::Unsettled)),
     ("100 B presettled", 100, Way::One(Sent::Presettled)),
     ("1 KiB unsettled", 1024, Way::One(Sent::Unsettled)),
@@ -29,6 +32,7 @@ const CASES: [(&str, usize, Way); 9] = [
     ("100 B routed presettled", 100, Way::One(Sent::RoutedPresettled)),
     ("100 B over two routers", 100, Way::Two),
     ("1 KiB over two routers", 1024, Way::Two),
+    ("100 B over two shards", 100, Way::Across),
 ];
 const WARM_UP_TURNS: u32 = 200;
 /// Turns of the two runs whose difference is what turns cost, without what starting costs.
@@ -52,6 +56,7 @@ struct Arguments {
 enum Running {
     One(Box<Road>),
     Two(Box<Hops>),
+    Across(Box<Lanes>),
 }
 
 impl Running {
@@ -59,6 +64,7 @@ impl Running {
         match way {
             Way::One(sent) => Self::One(Box::new(Road::new(size, sent))),
             Way::Two => Self::Two(Box::new(Hops::new(size))),
+            Way::Across => Self::Across(Box::new(Lanes::new(size))),
         }
     }
 
@@ -66,6 +72,7 @@ impl Running {
         match self {
             Self::One(road) => road.turns(turns),
             Self::Two(hops) => hops.turns(turns),
+            Self::Across(lanes) => lanes.turns(turns),
         }
     }
 
@@ -73,6 +80,7 @@ impl Running {
         match self {
             Self::One(road) => road.batch(),
             Self::Two(hops) => hops.batch(),
+            Self::Across(lanes) => lanes.batch(),
         }
     }
 }

@@ -183,7 +183,7 @@ fn shard(sent: Sent) -> (Turn<()>, Option<Registry>) {
     if matches!(sent, Sent::Routed | Sent::RoutedPresettled) {
         let mut addresses = Addresses::new(Arc::default(), 1);
         let (id, table) = (RouterId::new("A").expect("an id"), addresses.view());
-        engine = engine.with_router(router(id, table));
+        engine = engine.with_router(router((0, 1), id, table));
         registry = Some(Registry::new(addresses, 1, None));
     }
     let addresses = AddressRules::default();
@@ -191,11 +191,11 @@ fn shard(sent: Sent) -> (Turn<()>, Option<Registry>) {
     (Turn::new(Home::new(config, engine), 10), registry)
 }
 
-/// A router's part of the only shard: as deep as a queue gives credit, and enough for a turn.
-pub(crate) fn router(id: RouterId, table: Table) -> Router {
+/// A router's part of a shard, of so many: as deep as a queue gives credit, and enough for a turn.
+pub(crate) fn router((shard, shards): (u16, u16), id: RouterId, table: Table) -> Router {
     Router::new(RouterConfig {
-        shard: 0,
-        shards: 1,
+        shard,
+        shards,
         id,
         table,
         capacity: 1000,
@@ -269,7 +269,7 @@ pub(crate) fn connect(turn: &mut Turn<()>, role: Role, snd_settle_mode: SenderSe
 }
 
 /// The second half of a turn, with sockets that take everything; gives the octets that left.
-fn finish(turn: &mut Turn<()>) -> usize {
+pub(crate) fn finish(turn: &mut Turn<()>) -> usize {
     turn.hand_out();
     turn.commit();
     while obey(turn) {

@@ -21,6 +21,7 @@ use tempfile::TempDir;
 use crate::broker::{Broker, PATIENCE, add_user, heddle, run, text, wait_for};
 use crate::network::{certificate, secured};
 use crate::peer::{Durable, Peer, opened};
+use crate::router_network::places;
 
 const TCP: &str = "[[listeners]]\naddress = \"127.0.0.1:0\"\n";
 
@@ -66,7 +67,8 @@ fn has_failed(broker: &Broker, words: &[&str]) -> String {
 
 /// A place that nobody listens on.
 fn nobody() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("it has one")
+    let [place] = places();
+    place
 }
 
 /// A peer of a test, to which a broker connects.

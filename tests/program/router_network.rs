@@ -1,6 +1,7 @@
 //! Routers that are a network: addresses, outcomes and credit over several of them, and what becomes of that when one goes.
 
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
 use amqp_codec::performative::{self, DeliveryState, Performative};
@@ -42,10 +43,24 @@ pub fn node_with(name: &str, shards: u16, at: SocketAddr, others: &[(SocketAddr,
     Node { broker: Broker::start_named(TempDir::new().expect("a folder"), (shards, name), &config) }
 }
 
-/// Places that are free now.
+/// Ports of which `places` are taken.
+const PORTS: u16 = 10_000;
+
+/// Places that are free now, below those that the system gives to whoever asks for any: between this and a router's start many do.
 pub fn places<const COUNT: usize>() -> [SocketAddr; COUNT] {
-    let held = [(); COUNT].map(|()| TcpListener::bind("127.0.0.1:0").expect("a port"));
-    held.map(|listener| listener.local_addr().expect("it has one"))
+    static TAKEN: AtomicU32 = AtomicU32::new(0);
+    let range = std::fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").expect("the range is told");
+    let lowest: u16 = range.split_whitespace().next().and_then(|port| port.parse().ok()).expect("a port");
+    let first = lowest.checked_sub(PORTS).filter(|first| *first > 1024).expect("there are ports below those");
+    [(); COUNT].map(|()| {
+        // Other runs of these tests begin elsewhere.
+        let mut ports = std::iter::repeat_with(|| {
+            let taken = TAKEN.fetch_add(1, Ordering::Relaxed).wrapping_add(std::process::id().wrapping_mul(97));
+            first + (taken % u32::from(PORTS)) as u16
+        });
+        let free = |port| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).ok()?.local_addr().ok();
+        ports.by_ref().take(PORTS.into()).find_map(free).expect("a free port")
+    })
 }
 
 /// What a receiver got, which accepts all of it as long as its router is there.

@@ -46,9 +46,17 @@ impl<'a> Small<'a> {
     #[inline]
     #[must_use]
     pub fn lay(&self, without: usize, octets: &mut Vec<u8>) -> Lying {
+        self.lay_behind(&[], without, octets)
+    }
+
+    /// The same with others in front, which are its own from here on.
+    #[inline]
+    #[must_use]
+    pub fn lay_behind(&self, front: &[u8], without: usize, octets: &mut Vec<u8>) -> Lying {
         let Self { header, format, expires_wall_ms, body } = *self;
         let body = body.get(without..).unwrap_or_default();
-        let (from, length) = (octets.len() as u32, body.len() as u32);
+        let (from, length) = (octets.len() as u32, (front.len() + body.len()) as u32);
+        octets.extend_from_slice(front);
         octets.extend_from_slice(body);
         Lying { header, format, expires_wall_ms, from, length }
     }
@@ -75,6 +83,11 @@ mod tests {
         octets.extend_from_slice(b"more");
         let found = Small::of(&lying, &octets);
         assert_eq!(found, Small { body: b"and body", ..small });
+        let before = octets.len();
+        let small = small.lay_behind(b"in front, ", 6, &mut octets);
+        assert_eq!(Small::of(&small, &octets).body, b"in front, and body");
+        octets.truncate(before);
+        let found = Small::of(&lying, &octets);
         let message = found.with_body(Bytes::copy_from_slice(found.body));
         assert_eq!((&message.body[..], message.header, message.format), (&b"and body"[..], header, 3));
         assert_eq!(message.expires_wall_ms, NonZeroU64::new(9));

@@ -189,7 +189,7 @@ fn consumer_of(target: Target, priority: u8) -> ConsumerId {
 }
 
 /// The receiver of this shard that a consumer is: of a neighbour the one of that priority, or of the next one that is there.
-fn receiver_of(
+pub(crate) fn receiver_of(
     (consumers, neighbours): (&Numbered<ConsumerId, Place>, &Neighbours),
     consumer: ConsumerId,
 ) -> Option<Place> {

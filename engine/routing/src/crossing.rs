@@ -15,6 +15,8 @@ use engine_router::network::LinkId;
 use engine_router::settlement::{CopyKey, DeliveryKey, Following, State};
 use engine_router::table::ConsumerId;
 
+use crate::lanes::Bundle;
+
 /// What one shard tells another of a routed message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Crossing {
@@ -31,7 +33,11 @@ pub enum Crossing {
         /// The same for other routers, if it is for some.
         away: Option<Box<Message>>,
     },
-    /// The same of a message that is not whole: its parts follow.
+    /// Small messages, each for a consumer there.
+    Bundle(Bundle),
+    /// A bundle that came is empty, and whose it is may fill it again.
+    Emptied(Bundle),
+    /// As `Deliver` of a message that is not whole: its parts follow.
     Begins(Box<Begins>),
     /// A message that began goes on.
     Part {
@@ -172,6 +178,14 @@ impl LinkTarget {
 }
 
 impl Consumers {
+    /// The only one.
+    pub(crate) fn only(&self) -> Option<ConsumerId> {
+        match self {
+            Self::One(consumer) => Some(*consumer),
+            Self::Here | Self::Several(_) => None,
+        }
+    }
+
     /// Those of a shard.
     pub(crate) fn of(&self, shard: u16) -> impl Iterator<Item = ConsumerId> {
         let consumers = match self {

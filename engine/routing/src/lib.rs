@@ -12,6 +12,7 @@
 #![forbid(unsafe_code)]
 #![warn(clippy::indexing_slicing)]
 
+mod across;
 mod alive;
 mod attaching;
 mod choosing;
@@ -26,6 +27,7 @@ mod entry;
 mod heard;
 mod held;
 mod joints;
+mod lanes;
 pub mod limits;
 mod neighbours;
 mod outward;
@@ -48,6 +50,7 @@ pub use containers::LinkRoute;
 pub use crossing::{Begins, Consumers, Crossing, LinkTarget};
 pub use engine_router::auto_links::Via;
 pub use engine_router::settlement::Standing;
+pub use lanes::Bundle;
 pub use registry::{Answer, Ask, Changed, Note, Order, Registry, Update};
 pub use router::{EndView, Router, RouterConfig, RouterTotals};
 pub use streams::Brought;

@@ -4,6 +4,19 @@
 /// dropped and counted if it was sent settled.
 pub const PUBLISHED_MAX: u32 = 1000;
 
+/// Octets of small messages that go to another shard together: half of what a shard reads of a socket in one turn; their number is that of
+/// the smallest there are many of, so that neither is used up long before the other.
+pub const BUNDLE_OCTETS: usize = 64 << 10;
+
+/// Such messages, likewise.
+pub const BUNDLE_MESSAGES: usize = 512;
+
+/// Bundles of them from one shard to another: what two turns fill, while what those before held is read. Without one messages go one by one.
+pub const BUNDLES_EACH_MAX: usize = 4;
+
+/// The same from one shard to all others, of which each has one at least: 8 MiB of 88 KiB each, once they were used.
+pub const BUNDLES_MAX: usize = 96;
+
 /// Messages that wait for a neighbour which does not take them: a network of 128 routers makes as many in seconds. Beyond that its
 /// connection ends.
 pub const CONTROL_BACKLOG_MAX: usize = 4096;

@@ -1,12 +1,22 @@
 //! What is remembered of messages that go to other routers one like the other.
 //!
-//! Guarantees: a receiver is found again as long as all ways to other routers are as they were (`Neighbours::ways`), and no longer. Of messages
+//! Guarantees: whom they go to is found again as long as all ways to other routers are as they were (`Neighbours::ways`), and no longer. Of messages
 //! that never went to another router nothing is kept: there are a million links that way.
 
 use std::cell::{Cell, OnceCell};
 
 use engine_core::preface::Preface;
 use engine_core::slab::Key as Place;
+use engine_router::table::ConsumerId;
+
+/// Whom a message goes to.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum To {
+    /// A receiver of this shard.
+    Receiver(Place),
+    /// A consumer of another one.
+    Away(ConsumerId),
+}
 
 /// What messages go out by that are alike: of one sender, or with the same annotations.
 #[derive(Debug, Default)]
@@ -16,8 +26,8 @@ pub(crate) struct Outward(OnceCell<Box<Written>>);
 struct Written {
     /// What this router writes into them for other routers.
     preface: Preface,
-    /// The receiver that those of a priority went to last, if they have no other way than to one router; and when that was found.
-    found: Cell<Option<(u64, u8, Place)>>,
+    /// Whom those of a priority went to last, if they have no other way than to one router; and when that was found.
+    found: Cell<Option<(u64, u8, To)>>,
 }
 
 impl Outward {
@@ -32,16 +42,16 @@ impl Outward {
         &self.0.get_or_init(|| Box::new(Written { preface, found: Cell::default() })).preface
     }
 
-    /// The receiver of messages of a priority, if it was found when ways were as they are now.
+    /// Whom messages of a priority go to, if it was found when ways were as they are now.
     #[inline]
-    pub fn receiver(&self, ways: u64, priority: u8) -> Option<Place> {
-        let (found_at, of, receiver) = self.0.get()?.found.get()?;
-        (found_at == ways && of == priority).then_some(receiver)
+    pub fn found(&self, ways: u64, priority: u8) -> Option<To> {
+        let (found_at, of, to) = self.0.get()?.found.get()?;
+        (found_at == ways && of == priority).then_some(to)
     }
 
-    /// Notes the receiver of messages of a priority.
-    pub fn note(&self, ways: u64, priority: u8, receiver: Place) {
-        self.0.get().into_iter().for_each(|written| written.found.set(Some((ways, priority, receiver))));
+    /// Notes whom messages of a priority go to.
+    pub fn note(&self, ways: u64, priority: u8, to: To) {
+        self.0.get().into_iter().for_each(|written| written.found.set(Some((ways, priority, to))));
     }
 
     /// They may go otherwise from here on.

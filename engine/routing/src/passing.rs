@@ -10,9 +10,10 @@ use engine_core::slab::Key as Place;
 use engine_message::Condition;
 use engine_router::forward::Passage;
 use engine_router::settlement::{Action, Beginning, CopyKey, DeliveryKey, InLink, OutLink, Overrun, Settling, State};
+use engine_router::table::ConsumerId;
 
 use crate::coming::Coming;
-use crate::crossing::{Accepted, Away, Begins, Consumers, Crossing};
+use crate::crossing::{Away, Begins, Consumers, Crossing};
 use crate::edge::{EdgeEnd, EdgeKind};
 use crate::end::{End, Named, Sender, lane_in, lane_out, named, of_receiver, of_sender, place};
 use crate::entry::{Entry, From};
@@ -108,6 +109,8 @@ impl Router {
                 let copy = self.take_away(number);
                 self.end_accepted(copy);
             }),
+            Crossing::Bundle(bundle) => self.handle_bundle(from, bundle),
+            Crossing::Emptied(bundle) => self.out.lanes.take_back(from, bundle),
             Crossing::Attach { target, said } => self.attach_through(target, said),
             Crossing::Through { to, said } => self.out.told.push((to, Event::Through(said))),
             Crossing::Received { number, state } => {
@@ -316,7 +319,7 @@ impl Router {
                 Action::TellReceiver { .. } | Action::Drain { .. } => {}
                 Action::Left { link, name } => {
                     let Named::Lane(shard) = named(link.0) else { unreachable!("copies of other shards have names") };
-                    self.out.crossings.push_back((shard, Crossing::Forget { number: name }));
+                    self.out.lanes.push(shard, Crossing::Forget { number: name });
                 }
                 Action::SendPart { link, copy, bytes, following } => self.send_part(link, copy, bytes, following),
                 Action::Abort { link, copy } => self.abort(link, copy),
@@ -350,9 +353,9 @@ impl Router {
                 self.out.told.push((link, Event::Deliver { key, message }));
             }
             Named::Lane(shard) => {
-                let (number, settled) = self.number_away(shard, waited, &passing.consumers);
+                let (number, settled) = self.number_away(shard, waited, passing.consumers.only());
                 let Passing { message, away, consumers, .. } = passing;
-                self.out.crossings.push_back((shard, Crossing::Deliver { consumers, number, settled, message, away }));
+                self.out.lanes.push(shard, Crossing::Deliver { consumers, number, settled, message, away });
             }
         }
     }
@@ -375,23 +378,28 @@ impl Router {
                 self.out.told.push((link, event));
             }
             Named::Lane(shard) => {
-                let (number, settled) = self.number_away(shard, waited, &passing.consumers);
+                let (number, settled) = self.number_away(shard, waited, passing.consumers.only());
                 let Passing { message, away, consumers, .. } = passing;
                 let (stream, octets) = (self.waiting.streams.add(copy), beginning.octets);
                 let begins = Begins { consumers, number, settled, message, away, stream, octets };
-                self.out.crossings.push_back((shard, Crossing::Begins(Box::new(begins))));
+                self.out.lanes.push(shard, Crossing::Begins(Box::new(begins)));
             }
         }
     }
 
     /// A copy goes to another shard; gives the number that it has there.
-    fn number_away(&mut self, shard: u16, waited: Option<CopyKey>, consumers: &Consumers) -> (u32, Settled) {
+    #[inline]
+    pub(crate) fn number_away(
+        &mut self,
+        shard: u16,
+        waited: Option<CopyKey>,
+        consumer: Option<ConsumerId>,
+    ) -> (u32, Settled) {
         // A lane takes everything: what it was given credit for once it gets again, long before it has used that.
         if self.settlement.credit(lane_out(shard)) < LANE_CREDIT_LOW {
             self.settlement.handle_credit(lane_out(shard), u32::MAX);
         }
         let Some(copy) = waited else { return (0, Settled::Yes) };
-        let consumer = if let Consumers::One(consumer) = consumers { Some(*consumer) } else { None };
         consumer.into_iter().for_each(|consumer| self.chosen.spread.give(consumer));
         let number = self.waiting.away.add(Away { copy, consumer });
         self.settlement.name(copy, number);
@@ -430,15 +438,7 @@ impl Router {
                 self.tell_settled(known, number, Outcome::Accepted);
                 self.out.told.accepted = Some((link, self.out.told.events.len()));
             }
-            Named::Lane(shard) => {
-                if let Some((to, Crossing::Accepted(accepted))) = self.out.crossings.back_mut()
-                    && *to == shard
-                    && accepted.add(number)
-                {
-                    return;
-                }
-                self.out.crossings.push_back((shard, Crossing::Accepted(Accepted::of(number))));
-            }
+            Named::Lane(shard) => self.out.lanes.accept(shard, number),
         }
     }
 
@@ -451,7 +451,7 @@ impl Router {
                 self.tell_settled(link, number, outcome(&state));
             }
             Named::Lane(shard) => {
-                self.out.crossings.push_back((shard, Crossing::Settled { number, state: Box::new(state) }));
+                self.out.lanes.push(shard, Crossing::Settled { number, state: Box::new(state) });
             }
         }
     }

@@ -2,8 +2,8 @@
 //!
 //! Guarantee: what these do is what choosing would come to (`choosing`), found with the sender, or with what a router wrote into messages of
 //! the kind. What a router is told is made once for all of them, and goes out before each without being copied; a small message is copied
-//! once, to the others of its turn. What does not go at once, for want of credit or of anything that is to be found, or as its way leads to
-//! another shard, is left to be chosen for.
+//! once, to the others of its turn or to those that go to another shard (`across`). What does not go at once, for want of credit or of
+//! anything that is to be found, is left to be chosen for.
 
 use std::sync::Arc;
 
@@ -18,12 +18,13 @@ use engine_core::small::Small;
 use engine_message::section;
 use engine_router::forward::{Passage, Target, only};
 use engine_router::network::LinkId;
+use engine_router::settlement::{DeliveryKey, InLink};
 use engine_router::table::Address;
 
 use crate::edge::{EdgeEnd, EdgeKind};
 use crate::end::{End, Named, Sender, named, of_receiver, of_sender, place};
-use crate::joints::{Joint, JointKind};
-use crate::outward::Outward;
+use crate::joints::{Joint, JointKind, consumer};
+use crate::outward::{Outward, To};
 use crate::router::Router;
 use crate::states::settling;
 use crate::ways::{Only, Way, expect_here};
@@ -38,22 +39,28 @@ pub(crate) struct Onward {
     preface: Option<u32>,
 }
 
-/// Whom it goes to, and how it is seen there.
-struct Found {
-    receiver: Place,
-    without: usize,
-    preface: Option<u32>,
+/// Whom a message goes to, and how it is seen there.
+#[derive(Clone, Copy)]
+pub(crate) struct Found {
+    to: To,
+    /// As in `Onward`.
+    pub without: usize,
+    /// Likewise.
+    pub preface: Option<u32>,
 }
 
 impl Router {
     /// Takes a small message that goes the only way there is, at once; gives whether it does.
     pub fn pass_small(&mut self, end: EndKey, delivery: (u32, Settled), small: &Small<'_>) -> bool {
-        let Some(onward) = self.pass_only(place(end), delivery, (small.header.priority, small.body)) else {
-            return false;
+        let (from, place) = (of_sender(place(end)), place(end));
+        let Some(found) = self.find_only(place, (small.header.priority, small.body)) else { return false };
+        let receiver = match found.to {
+            To::Receiver(receiver) => receiver,
+            To::Away(consumer) => return self.pass_across(from, delivery, consumer, &found, small),
         };
-        let Onward { link, key, without, preface } = onward;
-        let message = small.lay(without, &mut self.out.told.octets);
-        self.out.told.push((link, Event::Passed { key, message, preface }));
+        let Some((link, key, _)) = self.pass_to(from, delivery, receiver) else { return false };
+        let message = small.lay(found.without, &mut self.out.told.octets);
+        self.out.told.push((link, Event::Passed { key, message, preface: found.preface }));
         true
     }
 
@@ -71,33 +78,47 @@ impl Router {
     /// Takes a whole message that goes the only way of its address, or that of others like it, to a receiver of this shard which has credit;
     /// nothing if there is no such way.
     #[inline(always)]
-    pub(crate) fn pass_only(
+    pub(crate) fn pass_only(&mut self, place: Place, delivery: (u32, Settled), message: (u8, &[u8])) -> Option<Onward> {
+        let Found { to, without, preface } = self.find_only(place, message)?;
+        let To::Receiver(receiver) = to else { return None };
+        let (link, key, _) = self.pass_to(of_sender(place), delivery, receiver)?;
+        Some(Onward { link, key, without, preface })
+    }
+
+    /// What a receiver of this shard is sent now is a delivery: gives its link, the key that it has there, and the delivery if its outcome is
+    /// waited for. Nothing if it has no credit, or there is more to it.
+    #[inline(always)]
+    pub(crate) fn pass_to(
         &mut self,
-        place: Place,
+        from: InLink,
         (delivery, settled): (u32, Settled),
-        (priority, body): (u8, &[u8]),
-    ) -> Option<Onward> {
-        let Found { receiver, without, preface } = match self.ends.get(place)? {
+        receiver: Place,
+    ) -> Option<(LinkKey, u64, Option<DeliveryKey>)> {
+        let Some(End::Receiver(known)) = self.ends.get(receiver) else { return None };
+        let link = known.link;
+        let passed = self.settlement.pass(from, delivery, settling(settled), of_receiver(receiver))?;
+        Some((link, self.key_for(receiver, passed.copy()), passed.delivery()))
+    }
+
+    /// The only way of a message.
+    #[inline(always)]
+    fn find_only(&mut self, place: Place, (priority, body): (u8, &[u8])) -> Option<Found> {
+        Some(match self.ends.get(place)? {
             End::Sender(Sender { only: Some(Only::Consumer(way)), .. }) => Found::of(*way, 0)?,
             End::Sender(Sender { only: Some(Only::Router), address, outward, .. }) => {
                 if !section::front_annotations(body).is_empty() {
                     return None;
                 }
                 let way = (address.as_ref(), &Passage::HERE);
-                let (receiver, preface) = self.relay_to_router(way, outward, priority)?;
-                Found { receiver, without: 0, preface: Some(self.out.told.place_of(preface)) }
+                let (to, preface) = self.relay_to_router(way, outward, priority)?;
+                Found { to, without: 0, preface: Some(self.out.told.place_of(preface)) }
             }
             End::Joint(Joint { kind: JointKind::MessagesIn, .. }) => self.find_heard(None, (priority, body))?,
             &End::Edge(EdgeEnd { edge, kind: EdgeKind::Messages, .. }) => {
                 self.find_heard(Some(edge), (priority, body))?
             }
             _ => return None,
-        };
-        let Some(End::Receiver(known)) = self.ends.get(receiver) else { return None };
-        let link = known.link;
-        let passed = self.settlement.pass(of_sender(place), delivery, settling(settled), of_receiver(receiver))?;
-        let key = self.key_for(receiver, passed.copy());
-        Some(Onward { link, key, without, preface })
+        })
     }
 
     /// The only way of a message of another router, over a connection to or of an edge or none such, whose like was heard before.
@@ -110,8 +131,8 @@ impl Router {
             Only::Consumer(way) => Found::of(way, without),
             Only::Router => {
                 let way = (known.address.as_ref(), &known.passage);
-                let (receiver, preface) = self.relay_to_router(way, &known.outward, priority)?;
-                Some(Found { receiver, without, preface: Some(self.out.told.place_of(preface)) })
+                let (to, preface) = self.relay_to_router(way, &known.outward, priority)?;
+                Some(Found { to, without, preface: Some(self.out.told.place_of(preface)) })
             }
         }
     }
@@ -124,10 +145,10 @@ impl Router {
         way: (Option<&Arc<Address>>, &Passage),
         outward: &'a Outward,
         priority: u8,
-    ) -> Option<(Place, &'a Preface)> {
+    ) -> Option<(To, &'a Preface)> {
         let preface = outward.written()?;
-        let receiver = outward.receiver(self.neighbours.ways, priority);
-        Some((receiver.or_else(|| self.find_relay(way, outward, priority))?, preface))
+        let to = outward.found(self.neighbours.ways, priority);
+        Some((to.or_else(|| self.find_relay(way, outward, priority))?, preface))
     }
 
     #[inline(never)]
@@ -136,21 +157,27 @@ impl Router {
         (address, passage): (Option<&Arc<Address>>, &Passage),
         outward: &Outward,
         priority: u8,
-    ) -> Option<Place> {
+    ) -> Option<To> {
         let Some(Target::Router { link, .. }) = only(address?, self.table.routes(), passage)? else { return None };
-        let receiver = self.neighbours.receiver(link, priority)?;
-        outward.note(self.neighbours.ways, priority, receiver);
-        Some(receiver)
+        let consumer = consumer(link, priority);
+        let to = match consumer.shard() == self.own.shard {
+            true => To::Receiver(self.neighbours.receiver(link, priority)?),
+            false => To::Away(consumer),
+        };
+        outward.note(self.neighbours.ways, priority, to);
+        Some(to)
     }
 }
 
 impl Found {
-    /// A consumer of this shard, which sees a message as it came.
+    /// A consumer, which sees a message as it came.
     #[inline]
     fn of(way: Way, without: usize) -> Option<Self> {
-        match named(way.link.0) {
-            Named::End(receiver) => Some(Self { receiver, without, preface: None }),
-            Named::Lane(_) => None,
-        }
+        let to = match (way.away, named(way.link.0)) {
+            (Some(consumer), _) => To::Away(consumer),
+            (None, Named::End(receiver)) => To::Receiver(receiver),
+            (None, Named::Lane(_)) => return None,
+        };
+        Some(Self { to, without, preface: None })
     }
 }

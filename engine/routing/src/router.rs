@@ -33,6 +33,7 @@ use crate::end::{End, Receiver, Sender, end_key, lane_in, lane_out, of_receiver,
 use crate::heard::Heard;
 use crate::held::Held;
 use crate::joints::{Joint, JointKind, Neighbours};
+use crate::lanes::Lanes;
 use crate::limits::{ENDS_MAX, LOOKS_MAX};
 use crate::registry::{Answer, Changed, Note, Update};
 use crate::senders::{Due, Senders};
@@ -108,10 +109,10 @@ pub(crate) struct Waiting {
 }
 
 /// What is for others, in its order.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Outbox {
     pub told: Told,
-    pub crossings: VecDeque<(u16, Crossing)>,
+    pub lanes: Lanes,
     pub notes: VecDeque<Note>,
 }
 
@@ -178,7 +179,7 @@ impl Router {
             waiting: Waiting::default(),
             chosen: Chosen::default(),
             heard: Heard::default(),
-            out: Outbox::default(),
+            out: Outbox { told: Told::default(), lanes: Lanes::new(shards), notes: VecDeque::new() },
         }
     }
 
@@ -337,7 +338,7 @@ impl Router {
 
     /// What another shard is told next.
     pub fn poll_crossing(&mut self) -> Option<(u16, Crossing)> {
-        self.out.crossings.pop_front()
+        self.out.lanes.poll()
     }
 
     /// What the registry is told next.

@@ -139,14 +139,14 @@ impl Router {
             self.waiting.came.note(from, number, taken);
         }
         if taken.is_none() {
-            self.out.crossings.push_back((from, Crossing::Taken { stream, octets }));
+            self.out.lanes.push(from, Crossing::Taken { stream, octets });
         }
     }
 
     pub(crate) fn handle_crossing_part(&mut self, from: u16, stream: u64, bytes: Bytes, following: Following) {
         let octets = part_octets(bytes.len());
         if self.settlement.handle_part(lane_in(from), stream, bytes, following) == Kept::Nothing {
-            self.out.crossings.push_back((from, Crossing::Taken { stream, octets }));
+            self.out.lanes.push(from, Crossing::Taken { stream, octets });
         }
         self.act();
     }
@@ -155,7 +155,7 @@ impl Router {
     pub(crate) fn handle_crossing_aborted(&mut self, from: u16, stream: u64) {
         if let Some((_, number)) = self.settlement.handle_stream_aborted(lane_in(from), stream) {
             let state = Box::new(State::Released);
-            self.out.crossings.push_back((from, Crossing::Settled { number, state }));
+            self.out.lanes.push(from, Crossing::Settled { number, state });
         }
         self.act();
     }
@@ -176,7 +176,7 @@ impl Router {
                 self.out.told.push((receiver.link, Event::Streamed(Streamed::Part { bytes, octets, following })));
             }
             (Named::Lane(shard), Some(stream)) => {
-                self.out.crossings.push_back((shard, Crossing::Part { stream, bytes, following }));
+                self.out.lanes.push(shard, Crossing::Part { stream, bytes, following });
             }
             (Named::Lane(_), None) => unreachable!("a copy goes on from its beginning"),
         }
@@ -192,7 +192,7 @@ impl Router {
                 self.let_go(place, copy);
             }
             (Named::Lane(shard), Some(stream)) => {
-                self.out.crossings.push_back((shard, Crossing::Aborted { stream }));
+                self.out.lanes.push(shard, Crossing::Aborted { stream });
             }
             (Named::Lane(_), None) => unreachable!("a copy is aborted once, between its beginning and its end"),
         }
@@ -205,7 +205,7 @@ impl Router {
                 let Some(link) = self.sender_link(place) else { return };
                 self.out.told.push((link, Event::Streamed(Streamed::Taken { octets })));
             }
-            Named::Lane(shard) => self.out.crossings.push_back((shard, Crossing::Taken { stream, octets })),
+            Named::Lane(shard) => self.out.lanes.push(shard, Crossing::Taken { stream, octets }),
         }
     }
 
@@ -222,7 +222,7 @@ impl Router {
             Named::End(place) => place,
             Named::Lane(shard) => {
                 let state = Box::new(State::Received(state));
-                return self.out.crossings.push_back((shard, Crossing::Received { number: delivery, state }));
+                return self.out.lanes.push(shard, Crossing::Received { number: delivery, state });
             }
         };
         let Some(link) = self.sender_link(place) else { return };

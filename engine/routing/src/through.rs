@@ -88,7 +88,7 @@ impl Router {
         let said = Box::new(Said { from, word: Word::Attach(Box::new(attaching)) });
         match target.shard() {
             shard if shard == self.own.shard => self.attach_through(target, said),
-            shard => self.out.crossings.push_back((shard, Crossing::Attach { target, said })),
+            shard => self.out.lanes.push(shard, Crossing::Attach { target, said }),
         }
         Ok(())
     }
@@ -98,7 +98,7 @@ impl Router {
         let said = Box::new(said);
         match to.shard {
             shard if shard == self.own.shard => self.out.told.push((to, Event::Through(said))),
-            shard => self.out.crossings.push_back((shard, Crossing::Through { to, said })),
+            shard => self.out.lanes.push(shard, Crossing::Through { to, said }),
         }
     }
 

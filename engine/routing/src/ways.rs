@@ -53,7 +53,7 @@ pub(crate) enum Only {
 pub(crate) struct Way {
     pub link: OutLink,
     /// The consumer, if it is another shard's.
-    away: Option<ConsumerId>,
+    pub away: Option<ConsumerId>,
 }
 
 impl Only {

@@ -47,6 +47,7 @@ impl Parcel {
     fn octets(&self) -> u64 {
         match self {
             Self::Routed(Crossing::Deliver { message, .. }) => message.size(),
+            Self::Routed(Crossing::Bundle(bundle)) => bundle.size(),
             Self::Routed(Crossing::Begins(begins)) => begins.message.size(),
             Self::Routed(Crossing::Part { bytes, .. }) => bytes.len() as u64,
             Self::Routed(_) | Self::Command(_) | Self::Event(..) => 0,
