@@ -189,7 +189,11 @@ impl Connection {
             return Ok(None);
         }
         if link.role == Role::Receiver {
-            return Ok(link.take_drained(flow.delivery_count).then_some(Event::Drained(id)));
+            let counted = link.take_count(flow.delivery_count);
+            if counted == endpoint::Counted::Ahead {
+                session.flow(handle);
+            }
+            return Ok((counted == endpoint::Counted::Drained).then_some(Event::Drained(id)));
         }
         let Some(credit) = flow.link_credit else { return Ok(None) };
         link.take_credit(flow.delivery_count, credit);

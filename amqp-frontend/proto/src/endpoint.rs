@@ -98,6 +98,17 @@ pub(crate) struct Endpoint {
     pub passed_on: PassedOn,
 }
 
+/// What a sender's flow says of the credit that it was given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Counted {
+    /// Nothing new.
+    AsKnown,
+    /// It was asked to use it up, and has.
+    Drained,
+    /// It has used up some although it is not asked to any more: the credit that it is to have is to be said again.
+    Ahead,
+}
+
 impl Endpoint {
     pub fn new(name: &str, role: Role, phase: Phase, generation: u16) -> Self {
         Self {
@@ -172,15 +183,23 @@ impl Endpoint {
         self.phase != Phase::Detaching || self.remote_handle.is_none()
     }
 
-    /// Takes a sender's flow on a link that we drain; gives whether all credit is used up (part 2.6.7).
-    pub fn take_drained(&mut self, delivery_count: Option<u32>) -> bool {
+    /// Takes what a sender's flow says of the credit that it was given (part 2.6.7).
+    pub fn take_count(&mut self, delivery_count: Option<u32>) -> Counted {
         let used = delivery_count.map(|count| count.wrapping_sub(self.delivery_count));
-        let done = self.drain.is_yes() && used.is_some_and(|used| used >= self.credit && used.cast_signed() >= 0);
-        if done {
-            self.delivery_count = delivery_count.unwrap_or(self.delivery_count);
-            (self.credit, self.drain) = (0, Drain::No);
+        let Some(used) = used.filter(|used| used.cast_signed() >= 0) else { return Counted::AsKnown };
+        let counted = match self.drain {
+            Drain::Yes if used >= self.credit => Counted::Drained,
+            // It answers an earlier drain, and hears of more credit.
+            Drain::Yes => return Counted::AsKnown,
+            Drain::No if used > 0 => Counted::Ahead,
+            Drain::No => return Counted::AsKnown,
+        };
+        self.delivery_count = delivery_count.unwrap_or(self.delivery_count);
+        match counted {
+            Counted::Drained => (self.credit, self.drain) = (0, Drain::No),
+            _ => self.passed_on.recalled = self.passed_on.recalled.saturating_sub(used),
         }
-        done
+        counted
     }
 
     /// Takes out the last message that waits for credit that is not there, if `may` says so of its key.

@@ -846,6 +846,36 @@ fn credit_that_is_taken_back_may_have_been_used_by_what_is_under_way() {
 }
 
 #[test]
+fn credit_that_was_used_up_when_nobody_wanted_that_any_more_is_given_anew() {
+    for (asker, role) in ways() {
+        let sender = Linked::sender(asker, role);
+        let receiver = 1 - sender;
+        let mut linked = linked(asker, role, ReceiverSettleMode::First);
+        linked.grant(receiver, 105);
+        let links = linked.links;
+        linked.ends[receiver].machine.set_credit(links[receiver], 105, Drain::Yes);
+        let asked = linked.ends[receiver].write();
+        linked.ends[sender].read(&asked);
+        linked.ends[sender].machine.drained(links[sender]);
+        let answer = linked.ends[sender].write();
+        // Meanwhile it may have three, and keep them.
+        linked.ends[receiver].machine.set_credit(links[receiver], 3, Drain::No);
+        let asked = linked.ends[receiver].write();
+        linked.ends[receiver].read(&answer);
+        linked.ends[sender].read(&asked);
+        assert_eq!(linked.ends[sender].machine.credit_free(links[sender]), 0, "it has used up more");
+        carry(&mut linked.ends, 9);
+        assert_eq!(linked.ends[sender].machine.credit_free(links[sender]), 3);
+        let body = Bytes::from_static(b"one of three");
+        (0..3).for_each(|key| linked.send(sender, key, &body, Part::Whole));
+        linked.ends[receiver].heard();
+        carry(&mut linked.ends, 9);
+        let came = linked.ends[receiver].heard();
+        assert_eq!(came.iter().filter(|told| matches!(told, Told::Came(_))).count(), 3, "{came:?}");
+    }
+}
+
+#[test]
 fn a_window_is_closed_and_opened_without_a_frame_beyond_it() {
     let (asker, role) = (0, Role::Sender);
     let mut linked = linked(asker, role, ReceiverSettleMode::First);

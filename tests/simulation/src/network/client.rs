@@ -380,8 +380,17 @@ impl Client {
                 }
             };
             if !is_idle {
-                let credit = live.machine.credit_free(link);
-                return Some(format!("waits on link {} with {credit} credit to send", role.number));
+                let (credit, waiting) = (live.machine.credit_free(link), live.machine.waiting(link));
+                let what = match &role.work {
+                    Work::Send(sender) => {
+                        format!("to {:?}, {} open, part of {:?}", sender.address, sender.open.len(), sender.stream)
+                    }
+                    Work::Receive(receiver) => format!("from {:?}, {} held", receiver.address, receiver.held.len()),
+                };
+                return Some(format!(
+                    "waits on link {} {what}, with {credit} credit, {waiting} to be sent",
+                    role.number
+                ));
             }
         }
         None
