@@ -523,6 +523,8 @@ impl<H> Turn<H> {
 
     /// Ends a turn: other shards are woken. Gives whether the engine had work.
     pub fn flush(&mut self) -> bool {
+        let links = self.home.link_count();
+        self.home.engine_mut().note_links(links);
         self.home.engine_mut().flush()
     }
 }

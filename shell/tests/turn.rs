@@ -14,6 +14,9 @@ use engine_core::limits::CoreConfig;
 use engine_core::{Answer, Core, Version};
 use engine_home::{AddressRules, Home, HomeConfig, Moves, Request, Slot};
 use engine_policy::{Addresses, Bounds, Gate, Group, Host, Hosts, Peer, Policy, Rights, Rules, Unknown, Vhost};
+use engine_router::address::Mode;
+use engine_router::{RouterId, table};
+use engine_routing::{Registry, Router, RouterConfig};
 use engine_rt::Waker;
 use engine_shard::{Engine, Mesh};
 use node_shell::{Protocol, Turn};
@@ -324,4 +327,93 @@ fn a_large_message_that_names_no_address_leaves_no_file() {
     assert!(contains(&write(&mut turn, slot), b"amqp:not-found"));
     assert!(matches!(turn.poll_file_order(), Some(LargeOrder::Remove { id: 7 })), "nobody has it");
     assert!(turn.get(slot).is_some_and(|entry| !entry.protocol.is_waiting()));
+}
+
+/// Two shards of a router with its registry.
+fn router_shards() -> (Vec<Turn<()>>, Registry) {
+    let wakers: Vec<Waker> = (0..2).map(|_| Waker::new().expect("a descriptor")).collect();
+    let mut addresses = table::Addresses::new(Arc::default(), 1);
+    let first = addresses.view();
+    let turns = engine_shard::mesh(&wakers).into_iter().map(|mesh| {
+        let catalogue = Arc::new(Catalogue::new(Placement::new(2)));
+        let shard = mesh.shard();
+        let core = Core::new(CoreConfig { shard, catalogue, ..CoreConfig::default() });
+        let router = Router::new(RouterConfig {
+            shard,
+            shards: 2,
+            id: RouterId::new("A").expect("an id"),
+            table: first.clone(),
+            capacity: 250,
+            memory_bytes: 1 << 20,
+            mode: Mode::Interior,
+        });
+        let engine = Engine::new(core, mesh, None).with_router(router);
+        let addresses = AddressRules::default();
+        let config = HomeConfig { addresses, links_max: 100, node_id: "test".to_owned(), first_file: 7 };
+        Turn::new(Home::new(config, engine), 100)
+    });
+    let turns = turns.collect();
+    (turns, Registry::new(addresses, 2, None))
+}
+
+/// The registry hears of what there is, and both shards of that.
+fn register(turns: &mut [Turn<()>], registry: &mut Registry) {
+    for _ in 0..4 {
+        for turn in &mut *turns {
+            run(turn, Slot::default(), &[]);
+            while let Some(note) = turn.poll_note() {
+                registry.handle_note(note, 0);
+            }
+        }
+        while let Some(update) = registry.poll_update() {
+            turns.iter_mut().for_each(|turn| turn.handle_table(update.clone()));
+        }
+        while let Some(answer) = registry.poll_answer() {
+            turns.iter_mut().for_each(|turn| turn.handle_registered(answer));
+        }
+    }
+}
+
+/// Whether a link of this address, that comes to the first shard, asks for its connection to be moved to the second one.
+fn moves(turns: &mut [Turn<()>], role: Role, address: &str) -> bool {
+    let slot = accept(&mut turns[0], Moves::ToOwner);
+    run(&mut turns[0], slot, &hello(role, Some(address)));
+    let moves =
+        std::iter::from_fn(|| turns[0].poll_request(slot)).any(|asked| matches!(asked, Request::Move { owner: 1 }));
+    assert!(turns[0].remove(slot).is_some());
+    moves
+}
+
+#[test]
+fn links_of_a_routed_address_meet_unless_there_are_many_where_they_would() {
+    let (mut turns, mut registry) = router_shards();
+    let catalogue = Catalogue::new(Placement::new(2));
+    let [first, second] =
+        [0, 1].map(|shard| catalogue.name_owned_by(shard, |number| format!("q{number}")).expect("a name"));
+    for role in [Role::Sender, Role::Receiver] {
+        assert!(moves(&mut turns, role, &second), "nobody is there: where the name says");
+        assert!(!moves(&mut turns, role, &first));
+    }
+    let attach = |turn: &mut Turn<()>, role, address: &str| {
+        let slot = accept(turn, Moves::Never);
+        run(turn, slot, &hello(role, Some(address)));
+        slot
+    };
+    attach(&mut turns[1], Role::Receiver, &first);
+    attach(&mut turns[0], Role::Receiver, &second);
+    register(&mut turns, &mut registry);
+    assert!(moves(&mut turns, Role::Sender, &first), "to the only receiver");
+    assert!(!moves(&mut turns, Role::Sender, &second), "it is where that is");
+    assert!(!moves(&mut turns, Role::Receiver, &first), "receivers share the work");
+    let another = attach(&mut turns[0], Role::Receiver, &first);
+    register(&mut turns, &mut registry);
+    assert!(!moves(&mut turns, Role::Sender, &first), "there are two on two shards");
+    assert!(turns[0].remove(another).is_some());
+    let others: Vec<Slot> =
+        (0..20).map(|number| attach(&mut turns[1], Role::Receiver, &format!("other-{number}"))).collect();
+    register(&mut turns, &mut registry);
+    assert!(!moves(&mut turns, Role::Sender, &first), "the other shard has many links more");
+    others.into_iter().for_each(|slot| drop(turns[1].remove(slot)));
+    register(&mut turns, &mut registry);
+    assert!(moves(&mut turns, Role::Sender, &first), "and no more");
 }

@@ -64,7 +64,7 @@ pub struct Home {
 /// Where connections live.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Moves {
-    /// With the owner of their first link.
+    /// With the owner of their first link; those of routed addresses with the others of that, if there is room.
     ToOwner,
     /// Where the system put them.
     Never,
@@ -280,7 +280,7 @@ impl Home {
         };
         let shard = self.engine.shard();
         let may_move = moves == Moves::ToOwner && client.peer == Peer::Client && client.links == 0;
-        if owner != shard && owner != ROUTED && may_move {
+        if may_move && let Some(owner) = self.elsewhere(owner, &plan) {
             return Ok(Asked::Elsewhere { owner });
         }
         let conn = Some(client.conn);
@@ -310,6 +310,19 @@ impl Home {
         };
         self.engine.submit(owner, command);
         Ok(Asked::Owner(place))
+    }
+
+    /// The other shard that a connection is better on by its first link.
+    fn elsewhere(&self, owner: u16, plan: &Plan) -> Option<u16> {
+        match plan {
+            Plan::Producer(spec) if owner == ROUTED => {
+                self.engine.meets_at(&spec.address, Half::Sender, self.links.len())
+            }
+            Plan::Consumer(spec) if owner == ROUTED => {
+                self.engine.meets_at(&spec.address, Half::Receiver, self.links.len())
+            }
+            _ => (owner != self.engine.shard() && owner != ROUTED).then_some(owner),
+        }
     }
 
     /// Finds the owner of what a peer wants to attach to. Links of other routers are the router's, whatever is stored for clients, unless they

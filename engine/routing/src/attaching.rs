@@ -7,9 +7,11 @@ use engine_core::command::{ConsumerSpec, ProducerSpec, Settle, Stage};
 use engine_core::event::{Event, Refusal};
 use engine_core::key::LinkKey;
 use engine_core::slab::Key as Place;
+use engine_core::through::Half;
 use engine_message::Condition;
 use engine_router::address::{Class, Key, Mode, Phase};
-use engine_router::forward::Passage;
+use engine_router::forward::{Passage, Target, only};
+use engine_router::network::LinkId;
 use engine_router::settlement::{InKind, OutKind};
 use engine_router::table::{self, Consumer, ConsumerId};
 use engine_router::uplink::Way;
@@ -21,6 +23,15 @@ use crate::outward::Outward;
 use crate::registry::Note;
 use crate::router::{Router, info, too_many};
 use crate::ways::Only;
+
+/// Where links of an address meet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Meeting {
+    /// On the shard of its only consumer, or of the connection to the only router that has some.
+    At(u16),
+    /// Nobody receives there: where its name says, whoever comes first.
+    ByName,
+}
 
 impl Router {
     pub(crate) fn attach_sender(&mut self, link: LinkKey, spec: &ProducerSpec) {
@@ -60,6 +71,28 @@ impl Router {
             self.need(Way::Up, &key, Need::More);
         }
         self.look(place);
+    }
+
+    /// Where a client's link of an address meets the others of that, so that messages cross no lane; `None` if they are on several shards.
+    #[must_use]
+    pub fn meeting(&self, address: &str, half: Half) -> Option<Meeting> {
+        let end = match half {
+            Half::Sender => table::End::Sender,
+            Half::Receiver => table::End::Receiver,
+        };
+        let key = self.key(address, end, None).ok().filter(|key| key.class() == Class::Mobile)?;
+        let known = self.table.find(&key).filter(|known| !known.local.is_empty() || !known.routers.is_empty());
+        match (known, half) {
+            (None, _) => Some(Meeting::ByName),
+            (Some(_), Half::Receiver) => None,
+            (Some(known), Half::Sender) => {
+                let consumer = match only(known, self.table.routes(), &Passage::HERE)?? {
+                    Target::Consumer(consumer) => consumer,
+                    Target::Router { link: LinkId(link), .. } => ConsumerId(link),
+                };
+                Some(Meeting::At(consumer.shard()))
+            }
+        }
     }
 
     pub(crate) fn attach_receiver(&mut self, link: LinkKey, spec: ConsumerSpec) {

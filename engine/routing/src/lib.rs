@@ -46,6 +46,7 @@ mod told;
 mod tracking;
 mod ways;
 
+pub use attaching::Meeting;
 pub use containers::LinkRoute;
 pub use crossing::{Begins, Consumers, Crossing, LinkTarget};
 pub use engine_router::auto_links::Via;

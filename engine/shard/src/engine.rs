@@ -25,7 +25,9 @@ use crate::mesh::{Mesh, Parcel};
 use crate::store::{Store, StoreError, StoreTotals};
 use engine_catalogue::{Resolved, base};
 use engine_ledger::Ledger;
-use engine_routing::{Answer as RouterAnswer, Brought, Crossing, Note, Order as RouterOrder, Router, Told, Update};
+use engine_routing::{
+    Answer as RouterAnswer, Brought, Crossing, Meeting, Note, Order as RouterOrder, Router, Told, Update,
+};
 
 /// In place of the shard that owns an address: it is routed, and every shard's router is its owner for links of that shard.
 pub const ROUTED: u16 = u16::MAX;
@@ -68,6 +70,21 @@ impl Engine {
             Some(router) if router.stored(base(address)).is_none() => ROUTED,
             _ => self.keeper_of(address),
         }
+    }
+
+    /// This shard has so many links.
+    pub fn note_links(&self, links: usize) {
+        self.mesh.note_links(links);
+    }
+
+    /// The other shard that a link of a routed address meets the others on, if there is one and it has not many more links than this one,
+    /// which has so many.
+    pub fn meets_at(&self, address: &str, half: Half, links: usize) -> Option<u16> {
+        let shard = match self.router.as_ref()?.meeting(address, half)? {
+            Meeting::At(shard) => shard,
+            Meeting::ByName => self.keeper_of(address),
+        };
+        (shard != self.mesh.shard() && self.mesh.has_room(shard, links)).then_some(shard)
     }
 
     /// The name that a stored address has, which may be written as routers have it, with a scheme and a divider, where there is one.

@@ -1,6 +1,7 @@
 //! The machines of one shard, composed: the owner of its queues, and the mesh to the other shards.
 #![forbid(unsafe_code)]
 
+mod census;
 mod engine;
 mod figures;
 mod forwarder;

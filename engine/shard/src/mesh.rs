@@ -11,6 +11,8 @@ use engine_core::key::{EndKey, LinkKey};
 use engine_routing::Crossing;
 use engine_rt::{LaneReceiver, LaneSender, Waker, lane};
 
+use crate::census::Census;
+
 /// Messages in one lane: about a turn's work, so that a sender seldom finds it full, and 100 KiB.
 const LANE_CAPACITY: usize = 1024;
 /// Messages that one turn takes out of one lane, so that no peer can keep a shard from its own sockets.
@@ -91,6 +93,7 @@ pub struct Mesh {
     shard: u16,
     peers: Vec<Option<Peer>>,
     next: usize,
+    census: Census,
 }
 
 /// The meshes of shards that `wakers` wake, in their order.
@@ -114,6 +117,7 @@ pub fn mesh_of(wakers: &[Waker], capacity: usize) -> Vec<Mesh> {
         });
         senders.push(to_all.collect());
     }
+    let census = Census::new(count);
     let shards = senders.into_iter().zip(receivers).enumerate();
     shards
         .map(|(shard, (senders, receivers))| {
@@ -137,7 +141,7 @@ pub fn mesh_of(wakers: &[Waker], capacity: usize) -> Vec<Mesh> {
                 })
             });
             let shard = u16::try_from(shard).expect("shards are numbered by 16 bits");
-            Mesh { shard, peers: peers.collect(), next: 0 }
+            Mesh { shard, peers: peers.collect(), next: 0, census: census.clone() }
         })
         .collect()
 }
@@ -169,6 +173,16 @@ impl Mesh {
     /// The shard's index.
     pub fn shard(&self) -> u16 {
         self.shard
+    }
+
+    /// This shard has so many links.
+    pub(crate) fn note_links(&self, links: usize) {
+        self.census.note(self.shard, links);
+    }
+
+    /// Whether a shard may get one of so many links of this one.
+    pub(crate) fn has_room(&self, shard: u16, links: usize) -> bool {
+        self.census.has_room(shard, links)
     }
 
     #[inline]

@@ -23,7 +23,7 @@ use test_support::Chance;
 
 use super::shape::{LINKED, NodeShape};
 use crate::linking::{CONTAINERS, Host};
-use crate::shard::{Accepts, Moment, Post, Rest, Shard};
+use crate::shard::{Accepts, Moment, Moving, Post, Rest, Shard};
 use crate::wire::{Wire, wire};
 
 /// Octets of memory for messages under way of one node: more than a run ever has.
@@ -108,7 +108,8 @@ impl Node {
             stream_above,
             ..amqp_proto::Config::default()
         };
-        let accepts = Accepts { amqp: Arc::new(amqp), moves: Moves::Never };
+        let moves = if self.number.is_multiple_of(2) { Moves::ToOwner } else { Moves::Never };
+        let accepts = Accepts { amqp: Arc::new(amqp), moves };
         let wakers: Vec<Waker> = (0..shards).map(|_| Waker::new().expect("a descriptor")).collect();
         let catalogue = Arc::new(Catalogue::new(Placement::new(shards)));
         for (mesh, waker) in mesh_of(&wakers, lane).into_iter().zip(wakers) {
@@ -169,7 +170,13 @@ impl Node {
         let running = self.shards.get_mut(shard)?;
         let turned = running.run(None, chance, at).expect("there is no journal that could fail");
         self.notes.extend(running.take_notes());
-        turned.then(|| running.rest())
+        let (rest, leaving) = (running.rest(), running.take_leaving());
+        for Moving { owner, entry } in leaving {
+            if let Some(peer) = self.shards.get_mut(usize::from(owner)) {
+                peer.post(Post::Arrive(Box::new(entry)));
+            }
+        }
+        turned.then_some(rest)
     }
 
     /// Whether the registry has something to hear.
