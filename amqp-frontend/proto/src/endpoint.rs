@@ -166,6 +166,11 @@ impl Endpoint {
         partial.map(|partial| partial.decided = Some(outcome.clone())).is_some()
     }
 
+    /// Whether the host was told of parts of a message of which more is to come.
+    pub fn has_begun(&self) -> bool {
+        self.partial.as_ref().is_some_and(|partial| partial.given.is_some())
+    }
+
     /// Takes what was decided on the delivery that ends now, if its sender still waits for the last word.
     pub fn take_decided(&mut self, settled: Option<bool>) -> Option<(u32, DeliveryOutcome)> {
         let partial = self.partial.as_mut()?;

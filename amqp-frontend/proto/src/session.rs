@@ -148,6 +148,13 @@ impl Session {
         self.flow_due |= before > 0 && self.holding.is_empty();
     }
 
+    /// Whether nothing more than what was announced is to come. A message that the host has had parts of, on a link that it has room for, comes to
+    /// its end nevertheless: what it has no room for may wait for just that one.
+    fn is_held(&self) -> bool {
+        let has_room = |handle| !self.holding.contains(&handle);
+        !self.holding.is_empty() && !self.handles.iter().any(|(handle, link)| link.has_begun() && has_room(handle))
+    }
+
     /// Counts a transfer with so many octets for which there is window.
     #[inline]
     pub fn take_incoming(&mut self, octets: usize) {
@@ -358,7 +365,7 @@ impl Session {
         while let Some(handle) = self.flows.pop() {
             self.write_flow(Some(handle), out);
         }
-        if self.echo_due || (self.flow_due && self.holding.is_empty()) {
+        if self.echo_due || (self.flow_due && !self.is_held()) {
             self.write_flow(None, out);
         }
     }
@@ -377,7 +384,7 @@ impl Session {
     }
 
     fn write_flow(&mut self, handle: Option<u32>, out: &mut Out) {
-        let is_open = self.holding.is_empty();
+        let is_open = !self.is_held();
         let window = if is_open { self.incoming.offered() } else { self.incoming.left };
         let mut flow = Flow {
             next_incoming_id: self.remote_channel.map(|_| self.incoming.next_id),

@@ -901,6 +901,66 @@ fn a_window_is_closed_and_opened_without_a_frame_beyond_it() {
 }
 
 #[test]
+fn a_message_that_has_begun_comes_to_its_end_although_another_link_of_its_session_has_no_room() {
+    let mut linked = linked(0, Role::Sender, ReceiverSettleMode::First);
+    let session = linked.links.map(|link| SessionId(link.session));
+    let End { machine, out, .. } = &mut linked.ends[0];
+    let near = machine.attach(session[0], plain_attach("m", Role::Sender), out).expect("the session is there");
+    carry(&mut linked.ends, 1000);
+    let heard = linked.ends[1].heard();
+    let [Told::AttachAsked(far, attach)] = heard.as_slice() else { panic!("it was asked: {heard:?}") };
+    let End { machine, out, .. } = &mut linked.ends[1];
+    machine.accept_attach(*far, attach.answer(), out);
+    let (first, other) = (linked.links, [near, *far]);
+    carry(&mut linked.ends, 1000);
+    linked.ends[0].heard();
+    linked.grant(1, 100_000);
+    linked.ends[1].machine.grant(*far, 100_000);
+    linked.ends[1].machine.pass_on(*far);
+    // What was announced at first is used up, and the window is small.
+    linked.ends[1].machine.set_window(session[1], 0);
+    let body = Bytes::from_static(b"x");
+    for key in 0..u64::from(linked.ends[1].machine.config().incoming_window) {
+        linked.send(0, key, &body, Part::Whole);
+        if key % 1000 == 0 {
+            carry(&mut linked.ends, 1 << 20);
+        }
+    }
+    linked.ends[1].machine.set_window(session[1], 4);
+    linked.links = other;
+    linked.send(0, 0, &body, Part::First);
+    carry(&mut linked.ends, 1 << 20);
+    linked.ends[1].heard();
+    linked.ends[1].machine.hold(first[1]);
+    for key in 0..20 {
+        linked.send(0, 0, &body, Part::Middle);
+        linked.links = first;
+        linked.send(0, key, &body, Part::Whole);
+        linked.links = other;
+    }
+    linked.send(0, 0, &body, Part::Last);
+    carry(&mut linked.ends, 1 << 20);
+    let came = |end: &mut End| {
+        let (whole, parts): (Vec<Told>, Vec<Told>) = end
+            .heard()
+            .into_iter()
+            .filter(|told| matches!(told, Told::Came(_)))
+            .partition(|told| matches!(told, Told::Came(Came { stage: None, .. })));
+        (whole.len(), parts.len())
+    };
+    let (whole, parts) = came(&mut linked.ends[1]);
+    assert_eq!(parts, 21, "it has come to its end");
+    linked.links = first;
+    (20..60).for_each(|key| linked.send(0, key, &body, Part::Whole));
+    carry(&mut linked.ends, 1 << 20);
+    let (more, _) = came(&mut linked.ends[1]);
+    assert!(whole + more <= 20 + 2 * 4, "what was announced, and nothing more: {whole} and {more}");
+    linked.ends[1].machine.release(first[1]);
+    carry(&mut linked.ends, 1 << 20);
+    assert_eq!(whole + more + came(&mut linked.ends[1]).0, 60);
+}
+
+#[test]
 fn a_link_that_is_passed_on_is_told_of_frame_by_frame_and_found_by_name_and_keys() {
     for (asker, role) in ways() {
         let sender = Linked::sender(asker, role);
