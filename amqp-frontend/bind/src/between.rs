@@ -16,6 +16,7 @@ use crate::asked::{PeerEnd, Purpose};
 use crate::bind::Bind;
 use crate::joints::{CONTROL, MESSAGES, attach, carries, cost};
 use crate::onward::{half_of, named};
+use crate::prefaces::NUMBERED;
 
 impl Bind {
     /// The connection is one to another router.
@@ -25,10 +26,12 @@ impl Bind {
         self
     }
 
-    /// Notes what the peer's open says of a connection between routers: the larger of both costs counts.
+    /// Notes what the peer's open says of a connection between routers: the larger of both costs counts, and what it offers we do, too.
     pub(crate) fn note_open(&mut self, open: &Open) {
         if let Peer::Router { cost: own } = &mut self.client.peer {
             *own = cost(open).max(*own);
+            let is_offered = open.offered_capabilities.iter().any(|offered| offered.as_str() == NUMBERED);
+            self.output.prefaces = is_offered.then(Box::default);
         }
     }
 
@@ -92,4 +95,36 @@ impl Bind {
 /// Whether a link of another router's clients leads to queues of this node.
 fn ends_here(home: &Home, attach: &Attach) -> bool {
     named(attach).is_some_and(|address| home.engine().ends_here(&address, half_of(attach)))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::joints::mark;
+    use engine_home::Moves;
+
+    #[test]
+    fn what_stands_before_messages_is_numbered_between_routers_that_both_offer_it() {
+        let bind = |peer| Bind::server(Arc::default(), Moves::Never, 0).with_peer(peer);
+        let open = |peer| {
+            let mut open = Open::default();
+            mark(&mut open, peer);
+            open
+        };
+        let router = Peer::Router { cost: 1 };
+        for peer in [Peer::Client, Peer::Edge, Peer::Interior] {
+            assert!(open(peer).offered_capabilities.is_empty(), "{peer:?} is not offered it");
+            let mut bind = bind(peer);
+            bind.note_open(&open(router));
+            assert!(bind.output.prefaces.is_none(), "nor does {peer:?} use it");
+        }
+        let mut other = bind(router);
+        other.note_open(&Open { offered_capabilities: Vec::new(), ..open(router) });
+        assert!(other.output.prefaces.is_none(), "a router of another kind");
+        let mut ours = bind(router);
+        ours.note_open(&open(router));
+        assert!(ours.output.prefaces.is_some());
+    }
 }

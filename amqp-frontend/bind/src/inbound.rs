@@ -11,7 +11,7 @@ use engine_core::command::{self, DetachMode, Settled};
 use engine_core::event::{KEY_NONE, Refusal};
 use engine_core::through::Part;
 use engine_home::{Arrival, Closed, Home, OwnerEnd, Placed, Request, Slot, TakenBack, TransactionId, asks_more};
-use engine_message::{Condition, DecodeError, section};
+use engine_message::{Condition, DecodeError, ErrorKind, section};
 
 use crate::attaching::{error, undelivered};
 use crate::bind::{Bind, Stop};
@@ -19,6 +19,7 @@ use crate::coordinating::{self, Belongs};
 use crate::halves::Came;
 use crate::outcome::{self, Outcomes};
 use crate::parts::PartIn;
+use crate::prefaces::Unknown;
 
 /// A delivery that is to be answered.
 pub(crate) struct Answered {
@@ -56,7 +57,8 @@ impl Bind {
                 };
                 let payload = owned.as_deref().unwrap_or(whole);
                 let belongs = coordinating::belongs(&head);
-                let delivery = Delivery { link, delivery, format, settled, head: head.as_bytes(), payload };
+                let tag = head.transfer().delivery_tag.unwrap_or_default();
+                let delivery = Delivery { link, delivery, tag, format, settled, head: head.as_bytes(), payload };
                 self.handle_delivery(home, &delivery, owned.as_ref(), belongs);
             }
             Event::Part { link, delivery, settled, format, stage, head, payload } => {
@@ -186,6 +188,13 @@ impl Bind {
             if front.described && entrance.keeps() && asks_more(kept) {
                 return Some(delivery);
             }
+            let said = match &mut self.output.prefaces {
+                None => &[][..],
+                Some(prefaces) => {
+                    let Ok(said) = prefaces.read(delivery.tag, kept) else { return Some(delivery) };
+                    said
+                }
+            };
             self.client.messages_in += 1;
             entrance.enter(&Arrival {
                 delivery: delivery.delivery,
@@ -193,6 +202,7 @@ impl Bind {
                 format: delivery.format,
                 header,
                 properties: delivery.payload.get(front.properties).unwrap_or_default(),
+                front: said,
                 kept,
                 tag: None,
             });
@@ -226,6 +236,7 @@ impl Bind {
             return;
         }
         let scanned = section::scan(delivery.payload);
+        self.hear_preface(delivery, scanned.as_ref());
         let parsed = scanned.and_then(|sections| Ok((header(delivery.payload, sections.header.end)?, sections)));
         if home.may_request(place)
             && let Ok((_, sections)) = &parsed
@@ -243,14 +254,15 @@ impl Bind {
         };
         let names = self.names(home, place, settled);
         let tag = if names || lasts { delivery.transfer().delivery_tag } else { None };
-        let placed = match parsed {
-            Ok((header, sections)) => {
+        let placed = match parsed.and_then(|parsed| Ok((parsed, self.preface_of(delivery)?))) {
+            Ok(((header, sections), front)) => {
                 let arrival = Arrival {
                     delivery: delivery.delivery,
                     settled,
                     format: delivery.format,
                     header,
                     properties: delivery.payload.get(sections.properties.clone()).unwrap_or_default(),
+                    front,
                     kept: delivery.payload.get(sections.kept()..).unwrap_or_default(),
                     tag,
                 };
@@ -265,6 +277,20 @@ impl Bind {
         let tag = tag.filter(|_| names).map(Bytes::copy_from_slice);
         let answered = Answered { delivery: delivery.delivery, settled, tag, transaction };
         self.handle_placed(home, delivery.link, answered, placed);
+    }
+
+    /// Notes what another router says once in front of this message.
+    fn hear_preface(&mut self, delivery: &Delivery<'_>, sections: Result<&section::Sections, &DecodeError>) {
+        if let (Some(prefaces), Ok(sections)) = (&mut self.output.prefaces, sections) {
+            prefaces.hear(delivery.tag, delivery.payload.get(sections.kept()..).unwrap_or_default());
+        }
+    }
+
+    /// What stands before a message and is not in it; empty if nothing is left out.
+    fn preface_of(&self, delivery: &Delivery<'_>) -> Result<&[u8], DecodeError> {
+        let Some(prefaces) = &self.output.prefaces else { return Ok(&[]) };
+        let unknown = |Unknown| DecodeError { kind: ErrorKind::InvalidField("delivery-tag"), offset: 0 };
+        prefaces.heard(delivery.tag).map_err(unknown)
     }
 
     /// Whether a message of a link that is refused ends the link, which names it: each message of a relay has its own address, and its

@@ -5,6 +5,8 @@ use engine_core::command::Carries;
 use engine_home::Peer;
 use engine_message::value::Value;
 
+use crate::prefaces::NUMBERED;
+
 /// The capability of termini of links for what routers tell each other.
 pub(crate) const CONTROL: &str = "qd.router";
 /// That of links for messages.
@@ -32,6 +34,9 @@ pub(crate) fn mark(open: &mut Open, peer: Peer) {
         Peer::Edge | Peer::Interior => 0,
     };
     open.properties.insert(ANNOTATIONS, Value::Int(1));
+    if let Peer::Router { .. } = peer {
+        open.offered_capabilities.push(NUMBERED.into());
+    }
     if cost > 1 {
         open.properties.insert(COST, Value::Int(i32::try_from(cost).unwrap_or(i32::MAX)));
     }

@@ -1,7 +1,10 @@
-//! What of a connection's output its machine does not know of: what waits below, and messages that a router sends in parts.
+//! What of a connection's output its machine does not know of: what waits below, messages that a router sends in parts, and what two routers
+//! say once in front of messages.
 
 use amqp_proto::LinkId;
 use engine_home::Slot;
+
+use crate::prefaces::Prefaces;
 
 /// A message that goes to a receiver in parts.
 #[derive(Debug)]
@@ -17,11 +20,13 @@ pub(crate) struct Leaving {
     pub is_given_back: bool,
 }
 
-/// What is on its way out of a connection.
+/// What is on its way out of a connection, and what the peer knows of it.
 #[derive(Debug, Default)]
 pub(crate) struct Output {
     /// Octets that wait in layers below.
     pub below: usize,
     /// Messages that go to receivers in parts.
     pub leaving: Vec<Leaving>,
+    /// What stands before messages of both ends, if both say it once.
+    pub prefaces: Option<Box<Prefaces>>,
 }

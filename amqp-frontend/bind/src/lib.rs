@@ -25,6 +25,7 @@ mod outbound;
 mod outcome;
 mod parts;
 mod policing;
+mod prefaces;
 mod priority;
 mod resuming;
 mod streaming;

@@ -10,6 +10,7 @@ use engine_home::{Drained, Due, Gift, Home, LocalId, Prefix, Request, Route, Slo
 use crate::attaching::undelivered;
 use crate::bind::{Bind, link_id};
 use crate::outcome::said;
+use crate::prefaces::Numbered;
 
 impl Bind {
     /// Takes what an owner says of a link.
@@ -79,10 +80,19 @@ impl Bind {
         if small.format != 0 {
             return false;
         }
+        let numbered = match (&mut self.output.prefaces, preface) {
+            (Some(prefaces), Some(preface)) => prefaces.number(preface),
+            _ => None,
+        };
+        let preface = preface.filter(|_| !matches!(numbered, Some(Numbered::Known(_))));
         let front = prefix.before((&small.header, small.expires_wall_ms), preface, wall_ms);
-        let send = SendNow { key, settled: Settled::No, front, body: Body::Copied(small.body) };
+        let (mark, body) = (numbered.map(Numbered::mark), Body::Copied(small.body));
+        let send = SendNow { key, settled: Settled::No, mark, front, body };
         let is_sent = self.machine.send_now(link_id(id), send, &mut self.out);
         self.client.messages_out += u64::from(is_sent);
+        if !is_sent && let (Some(prefaces), Some(numbered)) = (&mut self.output.prefaces, numbered) {
+            prefaces.take_back(numbered);
+        }
         is_sent
     }
 

@@ -79,6 +79,7 @@ impl Bind {
             format: part.format,
             header: header.map_err(unreadable)?,
             properties,
+            front: &[],
             kept,
             tag: None,
         };

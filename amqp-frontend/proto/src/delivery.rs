@@ -25,6 +25,8 @@ pub struct Delivery<'a> {
     pub link: LinkId,
     /// The delivery's number, to settle it by.
     pub delivery: u32,
+    /// Its tag.
+    pub tag: &'a [u8],
     /// Version and format.
     pub format: u32,
     /// Whether the sender settled it.
@@ -71,11 +73,12 @@ impl Connection {
         session.take_incoming(transfer.payload.len());
         input.consume(bytes);
         self.times.last_input_ns = now_ns;
-        let (delivery, format) = (transfer.delivery_id, transfer.message_format);
+        let (delivery, tag, format) = (transfer.delivery_id, transfer.tag, transfer.message_format);
         let head = frame.body.get(..frame.body.len() - transfer.payload.len()).unwrap_or_default();
         Some(Delivery {
             link,
             delivery,
+            tag,
             format,
             settled: Settled::of(transfer.settled),
             head,

@@ -36,6 +36,8 @@ pub struct SendNow<'a> {
     pub key: u64,
     /// Whether to send it settled.
     pub settled: Settled,
+    /// Two octets that its tag is to have behind its four own ones: what whoever sends it and its receiver have agreed on.
+    pub mark: Option<u16>,
     /// What it begins with, of any length.
     pub front: &'a [u8],
     /// What follows.

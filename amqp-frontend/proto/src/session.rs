@@ -5,7 +5,9 @@
 
 use std::collections::VecDeque;
 
-use amqp_codec::performative::{Begin, Flow, Role, Transfer, encode_flow, encode_plain, encode_transfer};
+use amqp_codec::performative::{
+    Begin, Flow, Role, Transfer, encode_flow, encode_plain, encode_plain_marked, encode_transfer,
+};
 
 use crate::endpoint::{self, Endpoint};
 use crate::event::{Deliveries, LinkId, SessionId};
@@ -263,17 +265,22 @@ impl Session {
         let bytes = send.front.len() + send.body.len();
         let has_room = out.len() < OUT_SOFT_MAX && self.unsettled.len() < UNSETTLED_OUT_MAX;
         let free = !link.sending.queued && link.credit > 0 && self.outgoing.left > 0 && has_room;
-        if !free || !fits_frame(bytes, max_frame) {
+        let plain = u8::try_from(handle).ok().filter(|_| link.sending.manner.is_none());
+        if !free || !fits_frame(bytes, max_frame) || (send.mark.is_some() && plain.is_none()) {
             return false;
         }
         let starting = Starting { handle, settled: send.settled, key: send.key };
         let under = start(link, starting, &mut self.next_delivery_id, &mut self.unsettled);
         let (tag, settled) = (link.sending.next_tag, send.settled.is_yes());
-        match u8::try_from(handle) {
-            Ok(handle) if link.sending.manner.is_none() => {
+        match (plain, send.mark) {
+            (Some(handle), None) => {
                 encode_plain(out.buffer(), self.id.0, handle, under.delivery, tag, settled, bytes);
             }
-            _ => {
+            (Some(handle), Some(mark)) => {
+                let (at, tag) = ((self.id.0, handle), (tag, mark));
+                encode_plain_marked(out.buffer(), at, under.delivery, tag, settled, bytes);
+            }
+            (None, _) => {
                 let tags = Tags::of(link, send.key);
                 let transfer = Transfer {
                     handle,

@@ -87,7 +87,13 @@ impl Side {
     fn send_now(&mut self, link: LinkId, number: usize, size: usize) -> bool {
         let room = self.machine.room(link);
         let body = Bytes::from(vec![number as u8; size]);
-        let send = SendNow { key: number as u64, settled: Settled::No, front: b"prefix", body: Body::Shared(&body) };
+        let send = SendNow {
+            key: number as u64,
+            settled: Settled::No,
+            mark: None,
+            front: b"prefix",
+            body: Body::Shared(&body),
+        };
         let sent = self.machine.send_now(link, send, &mut self.out);
         assert!(!sent || room > 0, "within credit and window");
         self.credit -= u32::from(sent);
@@ -428,7 +434,7 @@ fn a_transaction_is_declared_used_and_discharged() {
     pair.server.machine.grant(far, 10);
     pair.settle(5);
     let declare = Bytes::from_static(&[0x00, 0x53, 0x77, 0x00, 0x53, 0x31, 0x45]);
-    let send = |key, body| SendNow { key, settled: Settled::No, front: &[], body: Body::Shared(body) };
+    let send = |key, body| SendNow { key, settled: Settled::No, mark: None, front: &[], body: Body::Shared(body) };
     assert!(pair.client.machine.send_now(coordinator, send(100, &declare), &mut pair.client.out));
     pair.settle(5);
     let (delivery, _) = pair.server.received[0];

@@ -214,7 +214,7 @@ proptest! {
             |machine, link, send, out| {
                 let Send { key, settled, format, prefix: front, body, .. } = send;
                 // It has no way to say another format.
-                if format != 0 || !machine.send_now(link, SendNow { key, settled, front, body: Body::Shared(body) }, out) {
+                if format != 0 || !machine.send_now(link, SendNow { key, settled, mark: None, front, body: Body::Shared(body) }, out) {
                     machine.send(link, send, out);
                 }
             },

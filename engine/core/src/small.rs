@@ -20,6 +20,8 @@ pub struct Small<'a> {
     pub format: u32,
     /// As in `Message`.
     pub expires_wall_ms: Option<NonZeroU64>,
+    /// What stands before that and is not in it, as whoever sends the message has said it before.
+    pub front: &'a [u8],
     /// All sections behind the header and the delivery annotations, encoded.
     pub body: &'a [u8],
 }
@@ -35,10 +37,11 @@ pub struct Lying {
 }
 
 impl<'a> Small<'a> {
-    /// A message to be kept for a while, with this copy of its body. Of groups and ids, which queues look at, it says nothing.
+    /// A message to be kept for a while, with this copy of its body, in front of which stands what is not in it. Of groups and ids, which queues look at, it says nothing.
     #[must_use]
     pub fn with_body(&self, body: Bytes) -> Message {
-        let Self { header, format, expires_wall_ms, .. } = *self;
+        let Self { header, format, expires_wall_ms, front, .. } = *self;
+        let body = if front.is_empty() { body } else { [front, &body].concat().into() };
         Message { header, format, expires_wall_ms, ..Message::new(body) }
     }
 
@@ -53,7 +56,7 @@ impl<'a> Small<'a> {
     #[inline]
     #[must_use]
     pub fn lay_behind(&self, front: &[u8], without: usize, octets: &mut Vec<u8>) -> Lying {
-        let Self { header, format, expires_wall_ms, body } = *self;
+        let Self { header, format, expires_wall_ms, body, .. } = *self;
         let body = body.get(without..).unwrap_or_default();
         let (from, length) = (octets.len() as u32, (front.len() + body.len()) as u32);
         octets.extend_from_slice(front);
@@ -67,7 +70,7 @@ impl<'a> Small<'a> {
     pub fn of(lying: &Lying, octets: &'a [u8]) -> Self {
         let Lying { header, format, expires_wall_ms, from, length } = *lying;
         let body = octets.get(from as usize..(from + length) as usize).unwrap_or_default();
-        Self { header, format, expires_wall_ms, body }
+        Self { header, format, expires_wall_ms, front: &[], body }
     }
 }
 
@@ -78,7 +81,8 @@ mod tests {
     #[test]
     fn what_was_laid_down_is_found_again() {
         let (mut octets, header) = (b"others".to_vec(), Header { priority: 7, ..Header::default() });
-        let small = Small { header, format: 3, expires_wall_ms: NonZeroU64::new(9), body: b"front and body" };
+        let (expires_wall_ms, front) = (NonZeroU64::new(9), &[][..]);
+        let small = Small { header, format: 3, expires_wall_ms, front, body: b"front and body" };
         let lying = small.lay(6, &mut octets);
         octets.extend_from_slice(b"more");
         let found = Small::of(&lying, &octets);
@@ -91,5 +95,7 @@ mod tests {
         let message = found.with_body(Bytes::copy_from_slice(found.body));
         assert_eq!((&message.body[..], message.header, message.format), (&b"and body"[..], header, 3));
         assert_eq!(message.expires_wall_ms, NonZeroU64::new(9));
+        let said = Small { front: b"said before, ", ..found };
+        assert_eq!(&said.with_body(Bytes::copy_from_slice(said.body)).body[..], b"said before, and body");
     }
 }

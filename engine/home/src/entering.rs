@@ -40,6 +40,8 @@ pub struct Arrival<'a> {
     pub header: section::Header,
     /// Its properties section; empty if it has none.
     pub properties: &'a [u8],
+    /// What stands before that and is not in it, as its sender has said it before.
+    pub front: &'a [u8],
     /// All sections that travel, encoded.
     pub kept: &'a [u8],
     /// The delivery's tag: of a link that outlives its connection; of a relay, if its sender cannot be told of a refusal by an outcome.
@@ -142,7 +144,11 @@ impl Home {
         let (Kind::Producer(arena) | Kind::Lasting(arena) | Kind::Relay { arena, .. }) = &mut link.kind else {
             return Placed::default();
         };
-        let body = owned.map_or_else(|| arena.copy(arrival.kept), |owned| owned.slice_ref(arrival.kept));
+        let body = match owned {
+            _ if !arrival.front.is_empty() => [arrival.front, arrival.kept].concat().into(),
+            Some(owned) => owned.slice_ref(arrival.kept),
+            None => arena.copy(arrival.kept),
+        };
         let mut message = message(arrival, body, self.engine.wall_ms());
         if let Err(refusal) = self.note_wishes(place, arrival, &mut message) {
             // No owner will give its credit back.
@@ -301,7 +307,8 @@ pub(crate) fn message(arrival: &Arrival<'_>, body: Bytes, wall_ms: u64) -> Messa
 #[inline]
 fn small<'a>(arrival: &Arrival<'a>, wall_ms: u64) -> Small<'a> {
     let expires_wall_ms = expiry(&arrival.header, section::property_terms(arrival.properties), wall_ms);
-    Small { header: Header::of_arrival(&arrival.header), format: arrival.format, expires_wall_ms, body: arrival.kept }
+    let (header, format) = (Header::of_arrival(&arrival.header), arrival.format);
+    Small { header, format, expires_wall_ms, front: arrival.front, body: arrival.kept }
 }
 
 /// From when on a message that came at `wall_ms` may be dropped: the time that its properties name, else when its time to live

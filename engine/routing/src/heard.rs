@@ -74,6 +74,19 @@ impl Heard {
         Some(self.last)
     }
 
+    /// The place of a section that its sender has said before, and that a message is without.
+    #[inline]
+    pub fn find_said(&mut self, section: &[u8], edge: Option<LinkId>) -> Option<usize> {
+        if let Some(Some(known)) = self.places.get(self.last)
+            && *known.section == *section
+            && known.edge == edge
+        {
+            return Some(self.last);
+        }
+        self.last = self.find(section, edge)?;
+        Some(self.last)
+    }
+
     /// What is known at a place that was found.
     pub fn at(&self, place: usize) -> Option<&Known> {
         self.places.get(place)?.as_ref()
@@ -133,6 +146,12 @@ mod tests {
         }
         let left = (0..1000).filter(|number: &u32| heard.find(number.to_string().as_bytes(), None).is_some()).count();
         assert!((20..=PLACES).contains(&left), "{left}");
+        heard.note((b"said", None), (key(7), None, Passage::HERE), None);
+        for _ in 0..2 {
+            let place = heard.find_said(b"said", None).expect("it is known");
+            assert_eq!(heard.at(place).map(|known| &known.key), Some(&key(7)));
+        }
+        assert_eq!(heard.find_said(b"sai", None), None, "it does not begin a message: it is all of it");
         heard.note((&[0; SECTION_MAX + 1], None), (key(0), None, Passage::HERE), None);
         assert_eq!(heard.find(&[0; SECTION_MAX + 1], None), None);
         heard.clear();

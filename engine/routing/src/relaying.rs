@@ -53,7 +53,8 @@ impl Router {
     /// Takes a small message that goes the only way there is, at once; gives whether it does.
     pub fn pass_small(&mut self, end: EndKey, delivery: (u32, Settled), small: &Small<'_>) -> bool {
         let (from, place) = (of_sender(place(end)), place(end));
-        let Some(found) = self.find_only(place, (small.header.priority, small.body)) else { return false };
+        let sections = (small.front, small.body);
+        let Some(found) = self.find_only(place, small.header.priority, sections) else { return false };
         let receiver = match found.to {
             To::Receiver(receiver) => receiver,
             To::Away(consumer) => return self.pass_across(from, delivery, consumer, &found, small),
@@ -78,8 +79,13 @@ impl Router {
     /// Takes a whole message that goes the only way of its address, or that of others like it, to a receiver of this shard which has credit;
     /// nothing if there is no such way.
     #[inline(always)]
-    pub(crate) fn pass_only(&mut self, place: Place, delivery: (u32, Settled), message: (u8, &[u8])) -> Option<Onward> {
-        let Found { to, without, preface } = self.find_only(place, message)?;
+    pub(crate) fn pass_only(
+        &mut self,
+        place: Place,
+        delivery: (u32, Settled),
+        (priority, body): (u8, &[u8]),
+    ) -> Option<Onward> {
+        let Found { to, without, preface } = self.find_only(place, priority, (&[], body))?;
         let To::Receiver(receiver) = to else { return None };
         let (link, key, _) = self.pass_to(of_sender(place), delivery, receiver)?;
         Some(Onward { link, key, without, preface })
@@ -100,9 +106,9 @@ impl Router {
         Some((link, self.key_for(receiver, passed.copy()), passed.delivery()))
     }
 
-    /// The only way of a message.
+    /// The only way of a message, by what stands before it and is not in it, and the rest.
     #[inline(always)]
-    fn find_only(&mut self, place: Place, (priority, body): (u8, &[u8])) -> Option<Found> {
+    fn find_only(&mut self, place: Place, priority: u8, (front, body): (&[u8], &[u8])) -> Option<Found> {
         Some(match self.ends.get(place)? {
             End::Sender(Sender { only: Some(Only::Consumer(way)), .. }) => Found::of(*way, 0)?,
             End::Sender(Sender { only: Some(Only::Router), address, outward, .. }) => {
@@ -113,9 +119,9 @@ impl Router {
                 let (to, preface) = self.relay_to_router(way, outward, priority)?;
                 Found { to, without: 0, preface: Some(self.out.told.place_of(preface)) }
             }
-            End::Joint(Joint { kind: JointKind::MessagesIn, .. }) => self.find_heard(None, (priority, body))?,
+            End::Joint(Joint { kind: JointKind::MessagesIn, .. }) => self.find_heard(None, priority, (front, body))?,
             &End::Edge(EdgeEnd { edge, kind: EdgeKind::Messages, .. }) => {
-                self.find_heard(Some(edge), (priority, body))?
+                self.find_heard(Some(edge), priority, (front, body))?
             }
             _ => return None,
         })
@@ -123,10 +129,11 @@ impl Router {
 
     /// The only way of a message of another router, over a connection to or of an edge or none such, whose like was heard before.
     #[inline(never)]
-    fn find_heard(&mut self, edge: Option<LinkId>, (priority, body): (u8, &[u8])) -> Option<Found> {
-        let heard = self.heard.find_front(body, edge)?;
-        let known = self.heard.at(heard)?;
-        let without = known.octets();
+    fn find_heard(&mut self, edge: Option<LinkId>, priority: u8, (front, body): (&[u8], &[u8])) -> Option<Found> {
+        let is_in_front = front.is_empty();
+        let heard = if is_in_front { self.heard.find_front(body, edge) } else { self.heard.find_said(front, edge) };
+        let known = self.heard.at(heard?)?;
+        let without = if is_in_front { known.octets() } else { 0 };
         match known.only? {
             Only::Consumer(way) => Found::of(way, without),
             Only::Router => {

@@ -17,7 +17,7 @@ pub use attach::{Attach, Detach};
 pub use connection::{AmqpError, Close, FRAME_BYTES_MIN_MAX, Open};
 pub use disposition::{DeliveryState, Disposition, encode_disposition};
 pub use flow::{Flow, encode_flow};
-pub use plain::{PlainTransfer, decode_plain, encode_plain};
+pub use plain::{PlainTransfer, decode_plain, encode_plain, encode_plain_marked};
 pub use session::{Begin, End};
 pub use terminus::{Coordinator, DistributionMode, Durability, ExpiryPolicy, LifetimePolicy, Source, Target, Terminus};
 pub use transfer::{TAG_BYTES_MAX, Transfer, encode_transfer};

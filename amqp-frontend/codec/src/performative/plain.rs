@@ -16,6 +16,8 @@ pub struct PlainTransfer<'a> {
     pub handle: u32,
     /// Its number in the session; serial (RFC 1982).
     pub delivery_id: u32,
+    /// Its tag.
+    pub tag: &'a [u8],
     /// Version and format of the message.
     pub message_format: u32,
     /// Whether the sender has settled.
@@ -46,7 +48,7 @@ pub fn decode_plain(body: &[u8]) -> Option<PlainTransfer<'_>> {
     let (handle, fields) = uint(fields)?;
     let (delivery_id, fields) = uint(fields)?;
     let [code::BINARY_8, tag, fields @ ..] = fields else { return None };
-    let (_, fields) = fields.split_at_checked(usize::from(*tag)).filter(|_| usize::from(*tag) <= TAG_BYTES_MAX)?;
+    let (tag, fields) = fields.split_at_checked(usize::from(*tag)).filter(|(tag, _)| tag.len() <= TAG_BYTES_MAX)?;
     let (message_format, fields) = uint(fields)?;
     let (settled, rest) = match fields {
         [code::TRUE, rest @ ..] => (true, rest),
@@ -55,7 +57,7 @@ pub fn decode_plain(body: &[u8]) -> Option<PlainTransfer<'_>> {
         _ => return None,
     };
     let known = count == 4 + fields.len() as u32 && count <= 11 && are_defaults(rest);
-    known.then_some(PlainTransfer { handle, delivery_id, message_format, settled, payload })
+    known.then_some(PlainTransfer { handle, delivery_id, tag, message_format, settled, payload })
 }
 
 /// Whether `more`, `rcv-settle-mode`, `state`, `resume`, `aborted` and `batchable`, as far as they are there, say nothing.
@@ -92,13 +94,45 @@ pub fn encode_plain(
     settled: bool,
     payload_bytes: usize,
 ) {
-    const FIELDS: u8 = 16;
-    const BYTES: usize = HEADER_BYTES + 6 + FIELDS as usize - 1;
-    let size = u32::try_from(BYTES + payload_bytes).expect("a frame is smaller than 4 GiB");
+    out.extend_from_slice(&plain((channel, handle), (delivery_id, tag, 0), settled, payload_bytes));
+}
+
+/// The same with two more octets in the tag.
+#[inline(never)]
+pub fn encode_plain_marked(
+    out: &mut Vec<u8>,
+    (channel, handle): (u16, u8),
+    delivery_id: u32,
+    (tag, mark): (u32, u16),
+    settled: bool,
+    payload_bytes: usize,
+) {
+    let frame = plain((channel, handle), (delivery_id, tag, 2), settled, payload_bytes);
+    let (front, back) = frame.split_at(BYTES - 2);
+    out.extend_from_slice(front);
+    out.extend_from_slice(&mark.to_be_bytes());
+    out.extend_from_slice(back);
+}
+
+/// Octets of the fields of a plain transfer, with the first one of its list.
+const FIELDS: u8 = 16;
+/// Octets of such a frame in front of its payload.
+const BYTES: usize = HEADER_BYTES + 6 + FIELDS as usize - 1;
+
+/// A plain transfer whose tag has so many octets more, which are to be put in front of the last two.
+#[inline(always)]
+fn plain(
+    (channel, handle): (u16, u8),
+    (delivery_id, tag, more): (u32, u32, u8),
+    settled: bool,
+    payload_bytes: usize,
+) -> [u8; BYTES] {
+    let bytes = BYTES + usize::from(more) + payload_bytes;
+    let size = u32::try_from(bytes).expect("a frame is smaller than 4 GiB");
     let ([a, b, c, d], [high, low]) = (size.to_be_bytes(), channel.to_be_bytes());
     let ([i, j, k, l], [w, x, y, z]) = (delivery_id.to_be_bytes(), tag.to_be_bytes());
     let settled = if settled { code::TRUE } else { code::FALSE };
-    let frame: [u8; BYTES] = [
+    [
         a,
         b,
         c,
@@ -111,7 +145,7 @@ pub fn encode_plain(
         code::ULONG_SMALL,
         TRANSFER as u8,
         code::LIST_8,
-        FIELDS,
+        FIELDS + more,
         5,
         code::UINT_SMALL,
         handle,
@@ -121,15 +155,14 @@ pub fn encode_plain(
         k,
         l,
         code::BINARY_8,
-        4,
+        4 + more,
         w,
         x,
         y,
         z,
         code::UINT_0,
         settled,
-    ];
-    out.extend_from_slice(&frame);
+    ]
 }
 
 #[cfg(test)]
@@ -150,6 +183,7 @@ mod tests {
         PlainTransfer {
             handle: transfer.handle,
             delivery_id: transfer.delivery_id.expect("it has one"),
+            tag: transfer.delivery_tag.unwrap_or_default(),
             message_format: transfer.message_format.unwrap_or(0),
             settled: transfer.settled.unwrap_or(false),
             payload,
@@ -188,11 +222,17 @@ mod tests {
         #[test]
         fn both_ways_write_the_same(
             channel in any::<u16>(), handle in any::<u8>(), id in any::<u32>(), tag in any::<u32>(), settled in any::<bool>(),
-            payload in proptest::collection::vec(any::<u8>(), 0..300),
+            mark in any::<Option<u16>>(), payload in proptest::collection::vec(any::<u8>(), 0..300),
         ) {
             let (mut short, mut long) = (Vec::new(), Vec::new());
-            encode_plain(&mut short, channel, handle, id, tag, settled, payload.len());
-            let tag = tag.to_be_bytes();
+            match mark {
+                None => encode_plain(&mut short, channel, handle, id, tag, settled, payload.len()),
+                Some(mark) => {
+                    encode_plain_marked(&mut short, (channel, handle), id, (tag, mark), settled, payload.len());
+                }
+            }
+            let tag: Vec<u8> =
+                tag.to_be_bytes().into_iter().chain(mark.into_iter().flat_map(u16::to_be_bytes)).collect();
             let transfer = Transfer {
                 handle: u32::from(handle),
                 delivery_id: Some(id),

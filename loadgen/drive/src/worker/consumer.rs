@@ -314,7 +314,7 @@ fn send_reply(machine: &mut Connection, relay: LinkId, reply: &Bytes, out: &mut 
     if machine.fits_frame(reply.len()) {
         return machine.send_now(
             relay,
-            SendNow { key: 0, settled: Settled::No, front: &[], body: Body::Shared(reply) },
+            SendNow { key: 0, settled: Settled::No, mark: None, front: &[], body: Body::Shared(reply) },
             out,
         );
     }

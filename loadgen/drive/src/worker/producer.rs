@@ -260,7 +260,7 @@ impl Producer {
         let settled = if self.settle == Settle::Presettled { Settled::Yes } else { Settled::No };
         let body = &self.filler.0;
         let left = if machine.fits_frame(front.len() + body.len()) {
-            machine.send_now(link, SendNow { key: sequence, settled, front, body: Body::Shared(body) }, out)
+            machine.send_now(link, SendNow { key: sequence, settled, mark: None, front, body: Body::Shared(body) }, out)
         } else {
             send_large(machine, link, (sequence, settled), [front, body], out)
         };

@@ -70,7 +70,7 @@ impl Transactions {
         let Some(coordinator) = self.coordinator else { return };
         // amqp-value, declare without a global identifier.
         const DECLARE: Body<'static> = Body::Copied(&[0x00, 0x53, 0x77, 0x00, 0x53, 0x31, 0x45]);
-        let send = SendNow { key: DECLARATION, settled: Settled::No, front: &[], body: DECLARE };
+        let send = SendNow { key: DECLARATION, settled: Settled::No, mark: None, front: &[], body: DECLARE };
         if machine.send_now(coordinator, send, out) {
             self.open = Open::Declared;
         }
@@ -103,7 +103,7 @@ impl Transactions {
         let mut list = encode::Compound::described(&mut message, 0x32);
         list.put(|out| encode::binary(out, id)).put(|out| encode::boolean(out, false));
         list.finish();
-        let send = SendNow { key: *first, settled: Settled::No, front: &[], body: Body::Copied(&message) };
+        let send = SendNow { key: *first, settled: Settled::No, mark: None, front: &[], body: Body::Copied(&message) };
         if machine.send_now(coordinator, send, out) {
             self.discharged.push_back(Discharged { sequences: *first..self.next, since_ns: now_ns });
             self.open = Open::None;
