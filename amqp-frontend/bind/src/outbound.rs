@@ -80,18 +80,38 @@ impl Bind {
         if small.format != 0 {
             return false;
         }
-        let numbered = match (&mut self.output.prefaces, preface) {
-            (Some(prefaces), Some(preface)) => prefaces.number(preface),
+        let mark = match preface {
+            Some(preface) if self.output.prefaces.is_some() => {
+                return self.send_numbered((id, key), small, preface, (prefix, wall_ms));
+            }
             _ => None,
         };
-        let preface = preface.filter(|_| !matches!(numbered, Some(Numbered::Known(_))));
         let front = prefix.before((&small.header, small.expires_wall_ms), preface, wall_ms);
+        let send = SendNow { key, settled: Settled::No, mark, front, body: Body::Copied(small.body) };
+        let is_sent = self.machine.send_now(link_id(id), send, &mut self.out);
+        self.client.messages_out += u64::from(is_sent);
+        is_sent
+    }
+
+    /// The same to a router that knows what stands before messages by numbers.
+    #[inline(never)]
+    fn send_numbered(
+        &mut self,
+        (id, key): (LocalId, u64),
+        small: &Small<'_>,
+        preface: &Preface,
+        (prefix, wall_ms): (&mut Prefix, u64),
+    ) -> bool {
+        let Some(prefaces) = &mut self.output.prefaces else { return false };
+        let numbered = prefaces.number(preface);
+        let in_front = (!matches!(numbered, Some(Numbered::Known(_)))).then_some(preface);
+        let front = prefix.before((&small.header, small.expires_wall_ms), in_front, wall_ms);
         let (mark, body) = (numbered.map(Numbered::mark), Body::Copied(small.body));
         let send = SendNow { key, settled: Settled::No, mark, front, body };
         let is_sent = self.machine.send_now(link_id(id), send, &mut self.out);
         self.client.messages_out += u64::from(is_sent);
-        if !is_sent && let (Some(prefaces), Some(numbered)) = (&mut self.output.prefaces, numbered) {
-            prefaces.take_back(numbered);
+        if !is_sent {
+            numbered.into_iter().for_each(|numbered| prefaces.take_back(numbered));
         }
         is_sent
     }
