@@ -8,6 +8,7 @@ use std::os::fd::AsRawFd;
 use std::sync::Arc;
 
 use amqp_bind::Bind;
+use engine_home::Moves;
 use engine_rt::{Accepted, Interest, Socket};
 
 use crate::accepting::Listening;
@@ -15,6 +16,7 @@ use crate::connection::{Conn, Origin};
 use crate::limits::ACCEPT_BURST;
 use crate::listener::{ListenerConfig, OWN_PEER};
 use crate::protocol::Protocol;
+use crate::role::Role;
 use crate::shell::{LISTENER_TOKEN, Shell, token};
 use crate::transport::Transport;
 
@@ -94,7 +96,9 @@ impl Shell {
         }
         let fd = socket.as_raw_fd();
         let is_judged = listener.judge.is_some();
-        let bind = Bind::server(amqp, self.config.moves, self.turn.now_ns());
+        // Links may be attached to a container where it is.
+        let moves = if listener.role == Role::RouteContainer { Moves::Never } else { self.config.moves };
+        let bind = Bind::server(amqp, moves, self.turn.now_ns());
         let bind = bind.with_link_capacity(capacity).with_peer(peer_kind);
         let protocol = Protocol::Amqp(if is_judged { bind.judged() } else { bind });
         let conn = Conn::new(socket, permit, transport, Origin::Listener(listener), peer);

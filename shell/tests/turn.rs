@@ -5,7 +5,7 @@ use std::sync::Arc;
 use amqp_bind::Bind;
 use amqp_codec::frame::ProtocolHeader;
 use amqp_codec::performative::{
-    Attach, Begin, Close, Flow, Open, Performative, Role, Source, Target, Terminus, Transfer, encode_flow,
+    Attach, Begin, Close, Detach, Flow, Open, Performative, Role, Source, Target, Terminus, Transfer, encode_flow,
     encode_frame, encode_transfer,
 };
 use amqp_proto::Config;
@@ -382,6 +382,36 @@ fn moves(turns: &mut [Turn<()>], role: Role, address: &str) -> bool {
         std::iter::from_fn(|| turns[0].poll_request(slot)).any(|asked| matches!(asked, Request::Move { owner: 1 }));
     assert!(turns[0].remove(slot).is_some());
     moves
+}
+
+#[test]
+fn a_connection_moves_once_to_where_links_of_routed_addresses_meet() {
+    let (mut turns, mut registry) = router_shards();
+    let catalogue = Catalogue::new(Placement::new(2));
+    let [first, second] =
+        [0, 1].map(|shard| catalogue.name_owned_by(shard, |number| format!("q{number}")).expect("a name"));
+    let slot = accept(&mut turns[0], Moves::ToOwner);
+    run(&mut turns[0], slot, &hello(Role::Sender, Some(&second)));
+    register(&mut turns, &mut registry);
+    let mut asked = std::iter::from_fn(|| turns[0].poll_request(slot));
+    assert!(asked.any(|asked| matches!(asked, Request::Move { owner: 1 })));
+    let entry = turns[0].depart(slot).expect("it is there");
+    turns[1].begin(0, 0);
+    let Ok(slot) = turns[1].insert(entry.protocol, ()) else { panic!("there is room for it") };
+    turns[1].handle_moved(slot);
+    run(&mut turns[1], slot, &[]);
+    assert_eq!(turns[1].home().link_count(), 1);
+    let mut said = Vec::new();
+    encode_frame(&mut said, 0, &Performative::Detach(Detach { handle: 0, closed: true, error: None }));
+    let terminus = Terminus::at(first);
+    let (source, target) = (Some(Source::from(terminus.clone())), Some(Target::Node(terminus)));
+    let attach = Attach { source, target, ..Attach::new("another", 0, Role::Sender) };
+    encode_frame(&mut said, 0, &Performative::Attach(Box::new(attach)));
+    run(&mut turns[1], slot, &said);
+    register(&mut turns, &mut registry);
+    let mut asked = std::iter::from_fn(|| turns[1].poll_request(slot));
+    assert!(!asked.any(|asked| matches!(asked, Request::Move { .. })), "it stays");
+    assert_eq!(turns[1].home().link_count(), 1, "and has its link");
 }
 
 #[test]

@@ -12,7 +12,9 @@ use amqp_codec::performative::{
     self, Attach, Close, DeliveryState, Detach, Disposition, Durability, ExpiryPolicy, Flow, Performative,
     ReceiverSettleMode, Role, SenderSettleMode, Source, Target, Terminus, Transfer, encode_transfer,
 };
-use amqp_proto::{Closing, Config, Confirmation, Connection, DeliveryOutcome, Event, Input, LinkId, Out, Payload};
+use amqp_proto::{
+    Closing, Config, Confirmation, Connection, DeliveryOutcome, Event, Input, LinkId, Out, Payload, SessionId,
+};
 use engine_message::value::{Map, Value};
 use tempfile::TempDir;
 
@@ -178,6 +180,14 @@ impl Service {
         Self { machine, out, stream, kept: Vec::new() }
     }
 
+    /// Begins a session.
+    fn begin(&mut self) -> SessionId {
+        wait_for("the router's open", || {
+            while self.hear().is_some() {}
+            self.machine.begin(&mut self.out)
+        })
+    }
+
     /// Writes what it has to say.
     fn flush(&mut self) {
         self.machine.poll_output(0, &mut self.out);
@@ -239,6 +249,33 @@ fn served(shards: u16) -> (Broker, Service) {
     let router = Broker::start_with(TempDir::new().expect("a folder"), shards, config);
     let service = Service::new(router.addresses[1]);
     (router, service)
+}
+
+#[test]
+fn a_container_that_attaches_links_of_its_own_stays_where_links_to_it_go() {
+    let (router, mut service) = served(3);
+    for number in 0..6 {
+        let session = service.begin();
+        let attach = Attach {
+            source: Some(Source::default()),
+            target: Some(Target::Node(Terminus::at(format!("own.{number}")))),
+            initial_delivery_count: Some(0),
+            ..Attach::new(format!("own-{number}"), 0, Role::Sender)
+        };
+        let own = service.machine.attach(session, attach, &mut service.out).expect("the session is there");
+        service.flush();
+        // It is the only link that the connection has, and may be asked for at any time.
+        let (_, link, _) = asking(&router, &mut service, &sending(&format!("to-it-{number}")));
+        service.machine.refuse_attach(link, AmqpError::new("x:no", "not now"), &mut service.out);
+        service.machine.detach(own, Closing::Closed, None, &mut service.out);
+        service.flush();
+        wait_for("its link to be gone", || {
+            while service.hear().is_some() {}
+            let state = router.state();
+            let links = state["links"].as_array()?;
+            links.iter().all(|link| link["address"] != format!("own.{number}")).then_some(())
+        });
+    }
 }
 
 /// A client that asks for a link to `in`, once there is a way: it, and what the service was asked for.

@@ -227,6 +227,7 @@ impl Bind {
 
     /// It was moved to this home's shard: answers the attach that it moved for.
     pub fn handle_moved(&mut self, home: &mut Home) {
+        self.moves = Moves::ToQueue;
         home.move_claim(&self.client);
         if let Some(Stop::Moving(id, attach)) = self.stop.take() {
             self.handle_attach(home, id, attach, Moves::Never);

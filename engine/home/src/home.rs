@@ -66,6 +66,8 @@ pub struct Home {
 pub enum Moves {
     /// With the owner of their first link; those of routed addresses with the others of that, if there is room.
     ToOwner,
+    /// With the owner of their first link, if that is a queue's: they have moved before.
+    ToQueue,
     /// Where the system put them.
     Never,
 }
@@ -279,8 +281,8 @@ impl Home {
             Plan::Management => (Kind::Management, MANAGEMENT.to_owned(), Outcome::Released),
         };
         let shard = self.engine.shard();
-        let may_move = moves == Moves::ToOwner && client.peer == Peer::Client && client.links == 0;
-        if may_move && let Some(owner) = self.elsewhere(owner, &plan) {
+        let may_move = client.peer == Peer::Client && client.links == 0;
+        if may_move && let Some(owner) = self.elsewhere(moves, owner, &plan) {
             return Ok(Asked::Elsewhere { owner });
         }
         let conn = Some(client.conn);
@@ -312,13 +314,15 @@ impl Home {
         Ok(Asked::Owner(place))
     }
 
-    /// The other shard that a connection is better on by its first link.
-    fn elsewhere(&self, owner: u16, plan: &Plan) -> Option<u16> {
-        match plan {
-            Plan::Producer(spec) if owner == ROUTED => {
+    /// The other shard that a connection is better on by its first link. To where others of a routed address are it moves once: whoever attaches
+    /// links one after the other would move for each.
+    fn elsewhere(&self, moves: Moves, owner: u16, plan: &Plan) -> Option<u16> {
+        match (moves, plan) {
+            (Moves::Never, _) => None,
+            (Moves::ToOwner, Plan::Producer(spec)) if owner == ROUTED => {
                 self.engine.meets_at(&spec.address, Half::Sender, self.links.len())
             }
-            Plan::Consumer(spec) if owner == ROUTED => {
+            (Moves::ToOwner, Plan::Consumer(spec)) if owner == ROUTED => {
                 self.engine.meets_at(&spec.address, Half::Receiver, self.links.len())
             }
             _ => (owner != self.engine.shard() && owner != ROUTED).then_some(owner),
