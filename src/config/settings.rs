@@ -107,7 +107,7 @@ area! {
         shards: Option<u16> = None => range(1, SHARDS_MAX, "") => told("one for each core");
         /// look for work at most so long before sleeping, as long as work usually comes within it: latency for a core
         spin_us: u64 = 0 => range(0, 1_000_000, "µs");
-        /// a connection moves to the shard that owns what its first link is attached to; `false` leaves it where the system put it
+        /// a connection moves to the shard that owns what its first link is attached to, at a router to where the others of that address are; `false` leaves it where the system put it
         move_connections: bool = true;
         /// beginning of names that asks for anycast, and is taken off; empty: none
         anycast_prefix: String = String::new() => artemis("anycastPrefix");
