@@ -374,6 +374,12 @@ fn register(turns: &mut [Turn<()>], registry: &mut Registry) {
     }
 }
 
+/// An address whose name says the first of two shards, and one for the second.
+fn names() -> [String; 2] {
+    let catalogue = Catalogue::new(Placement::new(2));
+    [0, 1].map(|shard| catalogue.name_owned_by(shard, |number| format!("q{number}")).expect("a name"))
+}
+
 /// Whether a link of this address, that comes to the first shard, asks for its connection to be moved to the second one.
 fn moves(turns: &mut [Turn<()>], role: Role, address: &str) -> bool {
     let slot = accept(&mut turns[0], Moves::ToOwner);
@@ -387,9 +393,7 @@ fn moves(turns: &mut [Turn<()>], role: Role, address: &str) -> bool {
 #[test]
 fn a_connection_moves_once_to_where_links_of_routed_addresses_meet() {
     let (mut turns, mut registry) = router_shards();
-    let catalogue = Catalogue::new(Placement::new(2));
-    let [first, second] =
-        [0, 1].map(|shard| catalogue.name_owned_by(shard, |number| format!("q{number}")).expect("a name"));
+    let [first, second] = names();
     let slot = accept(&mut turns[0], Moves::ToOwner);
     run(&mut turns[0], slot, &hello(Role::Sender, Some(&second)));
     register(&mut turns, &mut registry);
@@ -417,9 +421,7 @@ fn a_connection_moves_once_to_where_links_of_routed_addresses_meet() {
 #[test]
 fn links_of_a_routed_address_meet_unless_there_are_many_where_they_would() {
     let (mut turns, mut registry) = router_shards();
-    let catalogue = Catalogue::new(Placement::new(2));
-    let [first, second] =
-        [0, 1].map(|shard| catalogue.name_owned_by(shard, |number| format!("q{number}")).expect("a name"));
+    let [first, second] = names();
     for role in [Role::Sender, Role::Receiver] {
         assert!(moves(&mut turns, role, &second), "nobody is there: where the name says");
         assert!(!moves(&mut turns, role, &first));

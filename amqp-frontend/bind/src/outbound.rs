@@ -80,14 +80,13 @@ impl Bind {
         if small.format != 0 {
             return false;
         }
-        let mark = match preface {
-            Some(preface) if self.output.prefaces.is_some() => {
-                return self.send_numbered((id, key), small, preface, (prefix, wall_ms));
-            }
-            _ => None,
-        };
+        if let Some(preface) = preface
+            && self.output.prefaces.is_some()
+        {
+            return self.send_numbered((id, key), small, preface, (prefix, wall_ms));
+        }
         let front = prefix.before((&small.header, small.expires_wall_ms), preface, wall_ms);
-        let send = SendNow { key, settled: Settled::No, mark, front, body: Body::Copied(small.body) };
+        let send = SendNow { key, settled: Settled::No, mark: None, front, body: Body::Copied(small.body) };
         let is_sent = self.machine.send_now(link_id(id), send, &mut self.out);
         self.client.messages_out += u64::from(is_sent);
         is_sent

@@ -101,14 +101,8 @@ impl Prefaces {
     /// Those of `heard`.
     #[inline]
     pub fn read(&mut self, tag: &[u8], sections: &[u8]) -> Result<&[u8], Unknown> {
-        match Numbered::of_tag(tag) {
-            Some(Numbered::Known(number)) => self.heard.of(number),
-            Some(Numbered::New(number)) => {
-                self.heard.note(number, section::front_annotations(sections));
-                Ok(&[])
-            }
-            None => Ok(&[]),
-        }
+        self.hear(tag, sections);
+        self.heard(tag)
     }
 
     /// What stands before a message although it was left out, by its delivery's tag; empty if nothing was.
@@ -118,7 +112,10 @@ impl Prefaces {
     #[inline]
     pub fn heard(&self, tag: &[u8]) -> Result<&[u8], Unknown> {
         match Numbered::of_tag(tag) {
-            Some(Numbered::Known(number)) => self.heard.of(number),
+            Some(Numbered::Known(number)) => match self.heard.by_number.get(usize::from(number)) {
+                Some(section) if !section.is_empty() => Ok(section),
+                _ => Err(Unknown),
+            },
             Some(Numbered::New(_)) | None => Ok(&[]),
         }
     }
@@ -153,14 +150,6 @@ impl Said {
 }
 
 impl Heard {
-    #[inline]
-    fn of(&self, number: u16) -> Result<&[u8], Unknown> {
-        match self.by_number.get(usize::from(number)) {
-            Some(section) if !section.is_empty() => Ok(section),
-            _ => Err(Unknown),
-        }
-    }
-
     #[cold]
     fn note(&mut self, number: u16, section: &[u8]) {
         if number < NUMBERS && section.len() <= OCTETS_MAX {

@@ -193,17 +193,18 @@ impl Endpoint {
         let used = delivery_count.map(|count| count.wrapping_sub(self.delivery_count));
         let Some(used) = used.filter(|used| used.cast_signed() >= 0) else { return Counted::AsKnown };
         let counted = match self.drain {
-            Drain::Yes if used >= self.credit => Counted::Drained,
-            // It answers an earlier drain, and hears of more credit.
-            Drain::Yes => return Counted::AsKnown,
-            Drain::No if used > 0 => Counted::Ahead,
-            Drain::No => return Counted::AsKnown,
+            Drain::Yes if used >= self.credit => {
+                (self.credit, self.drain) = (0, Drain::No);
+                Counted::Drained
+            }
+            Drain::No if used > 0 => {
+                self.passed_on.recalled = self.passed_on.recalled.saturating_sub(used);
+                Counted::Ahead
+            }
+            // Nothing was used, or it answers an earlier drain and hears of more credit.
+            Drain::Yes | Drain::No => return Counted::AsKnown,
         };
-        self.delivery_count = delivery_count.unwrap_or(self.delivery_count);
-        match counted {
-            Counted::Drained => (self.credit, self.drain) = (0, Drain::No),
-            _ => self.passed_on.recalled = self.passed_on.recalled.saturating_sub(used),
-        }
+        self.delivery_count = self.delivery_count.wrapping_add(used);
         counted
     }
 

@@ -6,7 +6,6 @@
 use bytes::Bytes;
 use engine_core::command::Settled;
 use engine_core::event::Event;
-use engine_core::preface::Preface;
 use engine_core::slab::Key as Place;
 use engine_core::small::Small;
 use engine_router::settlement::InLink;
@@ -32,20 +31,16 @@ impl Router {
         small: &Small<'_>,
     ) -> bool {
         let shard = consumer.shard();
-        let octets = found.preface.map_or(0, |place| self.preface(place).len()) + small.body.len();
+        let octets = self.out.told.before(found.preface).len() + small.body.len();
         if self.out.lanes.bundle(shard, octets).is_none() {
             return false;
         }
         let Some(passed) = self.settlement.pass(from, number, settling(settled), lane_out(shard)) else { return false };
         let numbered = self.number_away(shard, passed.copy(), Some(consumer));
-        let front = found.preface.and_then(|place| self.out.told.prefaces.get(place as usize));
+        let front = self.out.told.before(found.preface);
         let Some(bundle) = self.out.lanes.bundle(shard, octets) else { unreachable!("there was room just now") };
-        bundle.add(consumer, numbered, (front.map_or(&[], Preface::octets), found.without), small);
+        bundle.add(consumer, numbered, (front, found.without), small);
         true
-    }
-
-    fn preface(&self, place: u32) -> &[u8] {
-        self.out.told.prefaces.get(place as usize).map_or(&[], Preface::octets)
     }
 
     /// Takes what came from another shard together, and gives it the bundle back.

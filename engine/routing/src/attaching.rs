@@ -10,12 +10,12 @@ use engine_core::slab::Key as Place;
 use engine_core::through::Half;
 use engine_message::Condition;
 use engine_router::address::{Class, Key, Mode, Phase};
-use engine_router::forward::{Passage, Target, only};
-use engine_router::network::LinkId;
+use engine_router::forward::{Passage, only};
 use engine_router::settlement::{InKind, OutKind};
 use engine_router::table::{self, Consumer, ConsumerId};
 use engine_router::uplink::Way;
 
+use crate::choosing::consumer_of;
 use crate::edge::Need;
 use crate::end::{End, Receiver, Sender, end_key, of_receiver, of_sender};
 use crate::limits::ENDS_MAX;
@@ -86,11 +86,9 @@ impl Router {
             (None, _) => Some(Meeting::ByName),
             (Some(_), Half::Receiver) => None,
             (Some(known), Half::Sender) => {
-                let consumer = match only(known, self.table.routes(), &Passage::HERE)?? {
-                    Target::Consumer(consumer) => consumer,
-                    Target::Router { link: LinkId(link), .. } => ConsumerId(link),
-                };
-                Some(Meeting::At(consumer.shard()))
+                let target = only(known, self.table.routes(), &Passage::HERE)??;
+                // Links of all priorities are on one connection.
+                Some(Meeting::At(consumer_of(target, 0).shard()))
             }
         }
     }

@@ -181,7 +181,7 @@ fn is_router(target: &Target) -> bool {
 }
 
 /// The consumer that a target is: a neighbour's is the link of a priority.
-fn consumer_of(target: Target, priority: u8) -> ConsumerId {
+pub(crate) fn consumer_of(target: Target, priority: u8) -> ConsumerId {
     match target {
         Target::Consumer(consumer) => consumer,
         Target::Router { link, .. } => consumer(link, priority),

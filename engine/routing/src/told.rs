@@ -37,6 +37,11 @@ impl Told {
         self.prefaces.len() as u32 - 1
     }
 
+    /// The octets that stand before a message, by their place, if some do.
+    pub(crate) fn before(&self, preface: Option<u32>) -> &[u8] {
+        preface.and_then(|place| self.prefaces.get(place as usize)).map_or(&[], Preface::octets)
+    }
+
     /// All of it was heard.
     pub fn clear(&mut self) {
         self.events.clear();

@@ -20,7 +20,7 @@ use storage_journal::format::BLOCK;
 use test_support::{Chance, Crash, Disk, DiskOptions};
 
 use crate::model::{DeadLetters, Redelivery};
-use crate::shard::{Accepts, Moment, Moving, Post, Rest, Shard};
+use crate::shard::{Accepts, Moment, Rest, Shard};
 use crate::wire::{Wire, wire};
 
 /// Length of a segment, octets: short, so that a run goes through many.
@@ -208,12 +208,8 @@ impl Node {
             return Ok(Turned::Not);
         };
         let turned = running.run(Some(disk), chance, at)?;
-        let rest = running.rest();
-        for Moving { owner, entry } in running.take_leaving() {
-            if let Some(peer) = self.shards.get_mut(usize::from(owner)) {
-                peer.post(Post::Arrive(Box::new(entry)));
-            }
-        }
+        let (rest, leaving) = (running.rest(), running.take_leaving());
+        leaving.into_iter().for_each(|moving| moving.arrive(&mut self.shards));
         Ok(if turned { Turned::Until(rest) } else { Turned::Not })
     }
 

@@ -49,6 +49,15 @@ pub struct Moving {
     pub entry: Entry<Host>,
 }
 
+impl Moving {
+    /// It comes to the shard that it goes to, of these of its node.
+    pub fn arrive(self, shards: &mut [Shard]) {
+        if let Some(shard) = shards.get_mut(usize::from(self.owner)) {
+            shard.post(Post::Arrive(Box::new(self.entry)));
+        }
+    }
+}
+
 /// What others put into a shard's inbox.
 pub enum Post {
     /// A connection of another shard.

@@ -23,7 +23,7 @@ use test_support::Chance;
 
 use super::shape::{LINKED, NodeShape};
 use crate::linking::{CONTAINERS, Host};
-use crate::shard::{Accepts, Moment, Moving, Post, Rest, Shard};
+use crate::shard::{Accepts, Moment, Post, Rest, Shard};
 use crate::wire::{Wire, wire};
 
 /// Octets of memory for messages under way of one node: more than a run ever has.
@@ -171,11 +171,7 @@ impl Node {
         let turned = running.run(None, chance, at).expect("there is no journal that could fail");
         self.notes.extend(running.take_notes());
         let (rest, leaving) = (running.rest(), running.take_leaving());
-        for Moving { owner, entry } in leaving {
-            if let Some(peer) = self.shards.get_mut(usize::from(owner)) {
-                peer.post(Post::Arrive(Box::new(entry)));
-            }
-        }
+        leaving.into_iter().for_each(|moving| moving.arrive(&mut self.shards));
         turned.then_some(rest)
     }
 
