@@ -4,6 +4,7 @@
 //! The system gives each connection to a shard of its choosing: with several shards both ends are on the same one and on others.
 
 use std::net::{SocketAddr, TcpStream};
+use std::sync::{Arc, Barrier};
 
 use amqp_codec::performative::{self, DeliveryState, Disposition, Performative, Role, Transfer, encode_transfer};
 use tempfile::TempDir;
@@ -503,5 +504,44 @@ fn a_message_in_parts_passes_several_routers() {
                 wait_for_nothing(&router.broker);
             }
         }
+    }
+}
+
+/// Sends copied messages of so many senders at once to as many receivers. Those of each shard begin with their neighbour's, and the others'
+/// wait behind that.
+fn cross(at: SocketAddr, count: usize, bytes: usize) {
+    let receivers: Vec<Receiver> = (0..count).map(|_| Receiver::new(at, "news", 5)).collect();
+    // Shards that know of what came last know of them.
+    let _last = Receiver::new(at, "last", 1);
+    (0..10).for_each(|_| drop(Sender::new(at, "last")));
+    let senders: Vec<Sender> = (0..count).map(|_| Sender::new(at, "news")).collect();
+    let together = Arc::new(Barrier::new(count));
+    let sending = senders.into_iter().map(|mut sender| {
+        let together = Arc::clone(&together);
+        std::thread::spawn(move || {
+            together.wait();
+            sender.begin(bytes);
+            sender.send_parts(usize::MAX);
+            assert_eq!(sender.outcome(), (0, accepted()));
+        })
+    });
+    let receiving = receivers.into_iter().map(|mut receiver| {
+        std::thread::spawn(move || {
+            for _ in 0..count {
+                assert_eq!((receiver.read_to(bytes), receiver.at), (Goes::Ended, bytes));
+                receiver.accept();
+            }
+        })
+    });
+    let all: Vec<_> = sending.chain(receiving).collect();
+    all.into_iter().for_each(|one| one.join().expect("all of it passes"));
+}
+
+#[test]
+fn copied_messages_that_cross_do_not_wait_for_each_other() {
+    let router = router(3, 1000);
+    for _ in 0..2 {
+        cross(router.addresses[0], 4, 15_000_000);
+        wait_for_nothing(&router);
     }
 }

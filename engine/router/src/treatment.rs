@@ -30,6 +30,12 @@ impl Treatment {
         usize::try_from(hint).ok().and_then(|hint| Self::ALL.get(hint)).copied()
     }
 
+    /// Whether a message may go to more than one.
+    #[must_use]
+    pub fn is_copying(self) -> bool {
+        matches!(self, Self::Flood | Self::Multicast)
+    }
+
     /// Its number on the wire.
     #[must_use]
     pub fn hint(self) -> i32 {

@@ -12,7 +12,7 @@ use engine_core::slab::{Key as Place, Slab};
 use engine_router::address::{Here, Key, Phase, mobile, resolve};
 use engine_router::forward::{Spread, Taken, Target, choose_at};
 use engine_router::numbers::Numbered;
-use engine_router::settlement::{OutLink, Settlement};
+use engine_router::settlement::{Audience, Beginning, OutLink, Settlement};
 use engine_router::table::{Address, ConsumerId, Table};
 
 use crate::crossing::Consumers;
@@ -22,6 +22,7 @@ use crate::entry::{Entry, Said};
 use crate::heard::Heard;
 use crate::joints::{Neighbours, consumer, neighbour};
 use crate::router::{Own, Router};
+use crate::streams::Extent;
 use crate::ways::{Passing, expect_here};
 
 /// Where a message's targets are put together, and the links to them; by what was chosen before.
@@ -108,7 +109,16 @@ impl<'a> Choosing<'a> {
             _ => (message, None),
         };
         let consumers = self.find_ways(priority);
-        Passing { message, away, consumers, extent: entry.extent }
+        Passing { message, away, consumers, extent: self.extent(entry) }
+    }
+
+    /// What came of a message, with who else has it: what another router sends of a copied one others of its receivers may have, too.
+    fn extent(&self, entry: &Entry<'_>) -> Extent {
+        let Extent::Begins(beginning) = entry.extent else { return Extent::Whole };
+        let is_copied = entry.address.is_some_and(|address| address.treatment.is_copying());
+        let may_others_have_it = entry.is_from_router() || self.chosen.targets.len() > 1;
+        let audience = if is_copied && may_others_have_it { Audience::Several } else { Audience::One };
+        Extent::Begins(Beginning { audience, ..beginning })
     }
 
     /// A message as its receivers are to see it; and as other routers are, beside that, if it is for both. One that cannot go on is for no

@@ -12,7 +12,7 @@ use engine_core::message::Message;
 use engine_core::slab::{Key, Slab};
 use engine_core::through::Said;
 use engine_router::network::LinkId;
-use engine_router::settlement::{CopyKey, DeliveryKey, Following, State};
+use engine_router::settlement::{Audience, CopyKey, DeliveryKey, Following, State};
 use engine_router::table::ConsumerId;
 
 use crate::lanes::Bundle;
@@ -145,6 +145,8 @@ pub struct Begins {
     pub stream: u64,
     /// What the first part counts.
     pub octets: u64,
+    /// Who else has it.
+    pub audience: Audience,
 }
 
 /// Consumers of other shards that a message is for.

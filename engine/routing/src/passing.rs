@@ -380,8 +380,9 @@ impl Router {
             Named::Lane(shard) => {
                 let (number, settled) = self.number_away(shard, waited, passing.consumers.only());
                 let Passing { message, away, consumers, .. } = passing;
-                let (stream, octets) = (self.waiting.streams.add(copy), beginning.octets);
-                let begins = Begins { consumers, number, settled, message, away, stream, octets };
+                let Beginning { octets, audience, .. } = beginning;
+                let stream = self.waiting.streams.add(copy);
+                let begins = Begins { consumers, number, settled, message, away, stream, octets, audience };
                 self.out.lanes.push(shard, Crossing::Begins(Box::new(begins)));
             }
         }

@@ -12,7 +12,9 @@ use engine_core::slab::Key as Place;
 use engine_core::stream::{self, Streamed};
 use engine_message::Condition;
 use engine_router::limits::MESSAGE_OCTETS_MAX;
-use engine_router::settlement::{Beginning, CopyKey, Following, InLink, Kept, OutLink, Settling, State, part_octets};
+use engine_router::settlement::{
+    Audience, Beginning, CopyKey, Following, InLink, Kept, OutLink, Settling, State, part_octets,
+};
 
 use crate::crossing::{Begins, Consumers, Crossing};
 use crate::end::{End, Named, end_key, lane_in, named, of_sender, place};
@@ -130,9 +132,9 @@ impl Router {
 
     /// A message of another shard begins.
     pub(crate) fn handle_begins(&mut self, from: u16, begins: Begins) {
-        let Begins { consumers, number, settled, message, away, stream, octets } = begins;
+        let Begins { consumers, number, settled, message, away, stream, octets, audience } = begins;
         self.choose_here(&consumers);
-        let extent = Extent::Begins(Beginning { stream, octets });
+        let extent = Extent::Begins(Beginning { stream, octets, audience });
         let passing = Passing { message, away, consumers: Consumers::Here, extent };
         let taken = self.take(lane_in(from), number, settled, passing).ok().flatten();
         if settled == Settled::No {
@@ -243,5 +245,6 @@ impl Router {
 /// What a message's beginning is to the settlement machine, and what it counts.
 fn beginning(delivery: u32, message: &Message) -> (Extent, u64) {
     let octets = part_octets(message.body.len());
-    (Extent::Begins(Beginning { stream: u64::from(delivery), octets }), octets)
+    // Who else has it is known when its receivers are chosen.
+    (Extent::Begins(Beginning { stream: u64::from(delivery), octets, audience: Audience::One }), octets)
 }

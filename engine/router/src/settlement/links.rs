@@ -90,8 +90,8 @@ pub(super) struct Out {
     pub kind: OutKind,
     pub capacity: u32,
     pub credit: u32,
-    /// Its credit while a message goes out in parts, and nothing else may.
-    pub withheld: Option<u32>,
+    /// The message that goes out in parts; nothing else may meanwhile.
+    pub carried: Option<Carried>,
     /// Whether it wants that credit used up when the message has ended.
     pub is_draining: bool,
     /// What waits for credit.
@@ -100,14 +100,22 @@ pub(super) struct Out {
     pub sent: Vec<CopyKey>,
 }
 
+/// A message that goes out in parts.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Carried {
+    pub copy: CopyKey,
+    /// The link's credit behind it.
+    pub credit: u32,
+}
+
 impl Out {
     pub fn new(kind: OutKind, capacity: u32) -> Self {
         let (line, sent) = (Line::default(), Vec::new());
-        Self { kind, capacity, credit: 0, withheld: None, is_draining: false, line, sent }
+        Self { kind, capacity, credit: 0, carried: None, is_draining: false, line, sent }
     }
 
     /// What it may be sent still, now or when what goes out in parts has ended.
     pub fn unused(&self) -> u32 {
-        self.credit + self.withheld.unwrap_or(0)
+        self.credit + self.carried.map_or(0, |carried| carried.credit)
     }
 }

@@ -159,8 +159,8 @@ impl<M: Clone> Settlement<M> {
     /// A receiver may be sent so many, from now on.
     pub fn handle_credit(&mut self, link: OutLink, credit: u32) {
         if let Some(receiver) = self.outs.get_mut(link.0) {
-            match &mut receiver.withheld {
-                Some(withheld) => *withheld = credit,
+            match &mut receiver.carried {
+                Some(carried) => carried.credit = credit,
                 None => receiver.credit = credit,
             }
         }
@@ -180,7 +180,7 @@ impl<M: Clone> Settlement<M> {
     pub(super) fn answer_drain(&mut self, link: OutLink) {
         if let Some(receiver) = self.outs.get_mut(link.0)
             && receiver.is_draining
-            && receiver.withheld.is_none()
+            && receiver.carried.is_none()
         {
             receiver.is_draining = false;
             let unused = std::mem::take(&mut receiver.credit);
@@ -347,20 +347,20 @@ impl<M: Clone> Settlement<M> {
         }
         self.deliveries.check(|link| self.ins.get(link.0).is_some());
         self.streams.check(|key| Some(self.deliveries.get(key)?.copies.len()));
-        self.check_withheld();
+        self.check_carried();
         assert!(self.deliveries.count() <= copies, "a delivery has a copy that is under way");
     }
 
     /// Asserts that a link is kept for the one message in parts that it carries.
-    fn check_withheld(&self) {
+    fn check_carried(&self) {
         for (link, receiver) in self.outs.iter() {
             let open = receiver.sent.iter().filter(|copy| self.streams.is_open(**copy)).count();
             let is_freed = self.streams.freed.contains(&OutLink(link));
             match receiver.kind {
-                OutKind::Lane => assert!(receiver.withheld.is_none(), "a lane carries any number of messages"),
+                OutKind::Lane => assert!(receiver.carried.is_none(), "a lane carries any number of messages"),
                 OutKind::Deciding | OutKind::Settled => {
                     assert!(open <= 1, "a link carries one message in parts at a time");
-                    assert!(receiver.withheld.is_some() == (open == 1 || is_freed), "and nothing else meanwhile");
+                    assert!(receiver.carried.is_some() == (open == 1 || is_freed), "and nothing else meanwhile");
                 }
             }
         }

@@ -19,4 +19,4 @@ pub use links::{InKind, InLink, OutKind, OutLink, Standing};
 pub use machine::{Bound, Overrun, Settlement};
 pub use single::Passed;
 pub use state::{Settling, State};
-pub use streams::{Beginning, Following, Kept, part_octets};
+pub use streams::{Audience, Beginning, Following, Kept, part_octets};

@@ -4,16 +4,21 @@
 //! message hears of each of its octets once that it is gone (`Action::Taken`). A copy that begins is sent to its end or aborted, once, also
 //! if its receiver's link is gone. A message whose sender does not stop, when memory is used up, is given up.
 //!
+//! Two copied messages may come in another order at each of two receivers, if they come through two parts of the router. Each receiver has
+//! begun with one then, and the other's waits behind that. If it held its sender up, both would wait for each other without end. So a copy
+//! that waits behind a message of which its receiver has all that came holds nobody up (`Pace::OfOpen`), if what it is a copy of is in
+//! somebody's way: another copy has begun, or it came over a link between routers or their parts. It is kept, as memory allows.
+//!
 //! Not here: which parts there are (`streams`).
 
 use bytes::Bytes;
 
 use super::action::Action;
 use super::deliveries::{CopyKey, DeliveryKey, Stage};
-use super::links::{InLink, OutKind, OutLink};
+use super::links::{Carried, InKind, InLink, OutKind, OutLink};
 use super::machine::{Overrun, Settlement};
 use super::state::{Settling, State};
-use super::streams::{Beginning, Following, Kept, Sent, part_octets};
+use super::streams::{Beginning, Following, Kept, Pace, Sent, part_octets};
 use crate::limits::STREAM_OCTETS;
 
 impl<M: Clone> Settlement<M> {
@@ -69,11 +74,14 @@ impl<M: Clone> Settlement<M> {
     pub fn handle_taken(&mut self, copy: CopyKey, octets: u64) {
         self.streams.pass(copy, octets);
         self.pump(copy.delivery);
+        if self.streams.is_starving(copy) {
+            self.streams.copied().into_iter().for_each(|key| self.trim_parts(key));
+        }
     }
 
     /// Notes a delivery that is not whole: what follows is for all its copies.
     pub(super) fn begin(&mut self, key: DeliveryKey, link: InLink, beginning: Beginning, copies: usize) {
-        self.streams.begin(key, (link, beginning.stream), beginning.octets, copies);
+        self.streams.begin(key, link, beginning, copies);
     }
 
     /// Sends the first part of a copy that its receiver had credit for. Its link carries nothing else until the message ends.
@@ -85,7 +93,7 @@ impl<M: Clone> Settlement<M> {
             _ => Settling::Settled,
         };
         if receiver.kind != OutKind::Lane {
-            receiver.withheld = Some(std::mem::take(&mut receiver.credit));
+            receiver.carried = Some(Carried { copy, credit: std::mem::take(&mut receiver.credit) });
         }
         self.deliveries.set_copy_place(copy, receiver.sent.len());
         receiver.sent.push(copy);
@@ -142,9 +150,24 @@ impl<M: Clone> Settlement<M> {
 
     /// Tells whoever brings a message what of it is gone.
     fn trim_parts(&mut self, key: DeliveryKey) {
-        if let Some(((link, stream), octets)) = self.streams.trim(key) {
+        let pace = self.pace(key);
+        if let Some(((link, stream), octets)) = self.streams.trim(key, pace) {
             self.actions.push_back(Action::Taken { link, stream, octets });
         }
+    }
+
+    /// Whose pace a message's sender is held to.
+    fn pace(&self, key: DeliveryKey) -> Pace {
+        let Some(source) = self.streams.waiting_of_copied(key) else { return Pace::OfAll };
+        let is_of_router = self.ins.get(source.0).is_some_and(|sender| sender.kind == InKind::Router);
+        let is_in_the_way = is_of_router || self.streams.has_open(key);
+        let Some(delivery) = self.deliveries.get(key).filter(|_| is_in_the_way) else { return Pace::OfAll };
+        let mut waiting = delivery.copies.iter().filter(|copy| copy.stage == Stage::Waiting);
+        let is_behind_starving = |link: OutLink| {
+            let carried = self.outs.get(link.0).and_then(|receiver| receiver.carried);
+            carried.is_some_and(|carried| self.streams.is_starving(carried.copy))
+        };
+        if waiting.all(|copy| is_behind_starving(copy.link)) { Pace::OfOpen } else { Pace::OfAll }
     }
 
     /// A delivery is gone, with its parts.
@@ -175,9 +198,9 @@ impl<M: Clone> Settlement<M> {
     pub(super) fn go_on(&mut self) {
         while let Some(link) = self.streams.freed.pop() {
             if let Some(receiver) = self.outs.get_mut(link.0)
-                && let Some(credit) = receiver.withheld.take()
+                && let Some(carried) = receiver.carried.take()
             {
-                receiver.credit = credit;
+                receiver.credit = carried.credit;
                 self.advance(link);
                 self.answer_drain(link);
             }

@@ -2,6 +2,7 @@
 
 mod bounds;
 mod chain;
+mod copied;
 mod one;
 mod random;
 mod streaming;
