@@ -545,3 +545,70 @@ fn copied_messages_that_cross_do_not_wait_for_each_other() {
         wait_for_nothing(&router);
     }
 }
+
+/// Has so many large messages begin between two routers, each of an address of its own: one when the one before has come, as far as so many do.
+fn begin(here: SocketAddr, there: SocketAddr, (count, come): (usize, usize), bytes: usize) -> Vec<(Sender, Receiver)> {
+    let address = |number: usize| format!("files-{number}");
+    let receivers: Vec<Receiver> = (0..count).map(|number| Receiver::new(there, &address(number), 1)).collect();
+    let send = |(number, mut receiver): (usize, Receiver)| {
+        let mut sender = Sender { limit: USUAL_WINDOW, ..Sender::new(here, &address(number)) };
+        sender.begin(bytes);
+        if number < come {
+            receiver.read_to(3 * PART);
+        }
+        (sender, receiver)
+    };
+    receivers.into_iter().enumerate().map(send).collect()
+}
+
+#[test]
+fn what_is_half_way_between_routers_holds_up_nothing_else() {
+    for shards in [1, 3] {
+        let [a, b] = places();
+        let first = node("A", shards, a, &[]);
+        let second = node("B", shards, b, &[(a, 1)]);
+        let sides = [&first, &second];
+        // Either of them connected, and either sends.
+        for [here, there] in [[0, 1], [1, 0]].map(|ways| ways.map(|way| sides[way].broker.addresses[0])) {
+            let bytes = 3_000_000;
+            let mut receiver = Receiver::new(there, "orders", 20);
+            let mut half = begin(here, there, (5, 5), bytes);
+            let mut sender = Sender { limit: USUAL_WINDOW, ..Sender::new(here, "orders") };
+            for number in 0..10 {
+                sender.begin(10);
+                assert_eq!((receiver.read_to(10), receiver.at), (Goes::Ended, 10));
+                receiver.accept();
+                assert_eq!(sender.outcome(), (number, accepted()));
+            }
+            while let Some((mut sender, mut receiver)) = half.pop() {
+                sender.send_parts(usize::MAX);
+                assert_eq!(receiver.read_to(bytes), Goes::Ended);
+                receiver.accept();
+                assert_eq!(sender.outcome(), (0, accepted()));
+            }
+            sides.iter().for_each(|router| wait_for_nothing(&router.broker));
+        }
+    }
+}
+
+#[test]
+fn with_all_links_of_their_own_in_use_large_messages_wait_for_each_other() {
+    let [a, b] = places();
+    let first = node("A", 1, a, &[]);
+    let second = node("B", 1, b, &[(a, 1)]);
+    let (here, there) = (first.broker.addresses[0], second.broker.addresses[0]);
+    let bytes = 400_000;
+    // One has the link of its priority, which another one waits for.
+    let mut half = begin(here, there, (34, 33), bytes);
+    let end = |(mut sender, mut receiver): (Sender, Receiver)| {
+        sender.send_parts(usize::MAX);
+        assert_eq!(receiver.read_to(bytes), Goes::Ended);
+        receiver.accept();
+        assert_eq!(sender.outcome(), (0, accepted()));
+    };
+    let last = half.pop().expect("the one that waits");
+    end(half.pop().expect("the one that it waits for"));
+    end(last);
+    half.into_iter().for_each(end);
+    [&first, &second].into_iter().for_each(|router| wait_for_nothing(&router.broker));
+}

@@ -4,7 +4,7 @@ use amqp_codec::AmqpError;
 use amqp_codec::performative::{Attach, Role};
 use amqp_proto::{Closing, LinkId, SessionId};
 use bytes::Bytes;
-use engine_core::command::DetachMode;
+use engine_core::command::{Carries, DetachMode};
 use engine_core::event::{AttachedInfo, Refusal};
 use engine_core::key::EndKey;
 use engine_home::{Asked, Home, Moves, Nodes, Peer, Request, Route};
@@ -12,7 +12,7 @@ use engine_message::Condition;
 use engine_message::value::Value;
 
 use crate::bind::{Bind, Stop, link_id, local};
-use crate::{coordinating, lasting, terminus};
+use crate::{coordinating, joints, lasting, terminus};
 
 impl Bind {
     pub(crate) fn handle_attach(&mut self, home: &mut Home, id: LinkId, attach: Box<Attach>, moves: Moves) {
@@ -82,6 +82,9 @@ impl Bind {
             Role::Receiver => lasting::answer_receiver(&mut reply, &attach, info.unsettled.as_deref()),
         }
         self.machine.accept_attach(link_id(route.id), reply, &mut self.out);
+        if joints::carries(&attach) == Some(Carries::Parts) {
+            self.machine.pass_on(link_id(route.id));
+        }
         if attach.role == Role::Receiver && info.unsettled.is_some() {
             self.machine.tag_by_keys(link_id(route.id));
         }

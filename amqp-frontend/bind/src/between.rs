@@ -4,7 +4,7 @@
 //! refuses or ends is the end of the connection.
 //!
 //! Who connects attaches: on a session each, a pair of links for what routers tell each other, then ten pairs for messages, one for each
-//! priority in its order.
+//! priority in its order. Either end attaches further ones for messages that it sends in parts, if the other offers to take them.
 
 use amqp_codec::AmqpError;
 use amqp_codec::performative::{Attach, Open, Role};
@@ -14,9 +14,25 @@ use engine_home::{Home, Peer, Plan};
 
 use crate::asked::{PeerEnd, Purpose};
 use crate::bind::Bind;
-use crate::joints::{CONTROL, MESSAGES, attach, carries, cost};
+use crate::joints::{APART, CONTROL, MESSAGES, PARTS, attach, carries, cost};
 use crate::onward::{half_of, named};
 use crate::prefaces::NUMBERED;
+
+/// Links for messages in parts of one connection: as many receivers as may be slow at once before their messages hold up others. Each may have
+/// 512 KiB on its way out, behind which signs of life wait: 16 MiB together, which a connection is to carry within the three seconds that its
+/// peer waits for those.
+const APART_MAX: u16 = 32;
+/// Octets of a frame of a peer that gets them: twice what may stand before the body of a message on one.
+const APART_FRAME_MIN: u32 = 16 << 10;
+
+/// Links for messages in parts.
+#[derive(Debug, Default)]
+pub(crate) struct Apart {
+    /// That the peer takes.
+    most: u16,
+    /// That it was asked to take.
+    asked: u16,
+}
 
 impl Bind {
     /// The connection is one to another router.
@@ -30,8 +46,9 @@ impl Bind {
     pub(crate) fn note_open(&mut self, open: &Open) {
         if let Peer::Router { cost: own } = &mut self.client.peer {
             *own = cost(open).max(*own);
-            let is_offered = open.offered_capabilities.iter().any(|offered| offered.as_str() == NUMBERED);
-            self.output.prefaces = is_offered.then(Box::default);
+            let offers = |wanted: &str| open.offered_capabilities.iter().any(|offered| offered.as_str() == wanted);
+            self.output.prefaces = offers(NUMBERED).then(Box::default);
+            self.apart.most = if offers(APART) { apart_max(open) } else { 0 };
         }
     }
 
@@ -74,15 +91,27 @@ impl Bind {
             };
             for (peer, way) in [(Role::Sender, "in"), (Role::Receiver, "out")] {
                 let end = self.end(peer, (cost, carries));
-                let attach = attach(format!("router-{way}/{lane}.{name}"), peer.other(), capability);
+                let attach = attach(format!("router-{way}/{lane}.{name}"), peer.other(), &[capability]);
                 self.ask_on(session, attach, (Purpose::Between, end));
             }
         }
     }
 
+    /// Attaches one more link for messages in parts. Without a session for it the router waits for it, and asks for no further one in its place.
+    pub(crate) fn ask_apart(&mut self, home: &Home) {
+        let Peer::Router { cost } = self.client.peer else { return };
+        let Some(session) = self.machine.begin(&mut self.out) else { return };
+        let own = home.engine().router().map_or("", |router| router.id().as_str());
+        self.apart.asked += 1;
+        let name = format!("router-parts/{own}.{:x}.{}", self.client.place().to_bits(), self.apart.asked);
+        let peer = self.end(Role::Receiver, (cost, Carries::Parts));
+        self.ask_on(session, attach(name, Role::Sender, &[MESSAGES, PARTS]), (Purpose::Between, peer));
+    }
+
     /// What the peer's end of a link is to the home.
     fn end(&self, peer: Role, (cost, carries): (u32, Carries)) -> PeerEnd {
-        let between = Some(Between { connection: self.client.place().to_bits(), cost, carries });
+        let between =
+            Some(Between { connection: self.client.place().to_bits(), cost, apart: self.apart.most, carries });
         let passage = Passage { between, ..Passage::default() };
         let name = self.client.container.as_str();
         match peer {
@@ -90,6 +119,13 @@ impl Bind {
             Role::Receiver => PeerEnd::Receives(Box::new(ConsumerSpec { passage, ..ConsumerSpec::of(name) })),
         }
     }
+}
+
+/// Links for messages in parts that a peer gets whose open says this, each on a session of its own. Links that pass through whole have those
+/// sessions that are left. What stands before a message's body has to be in its first frame.
+fn apart_max(open: &Open) -> u16 {
+    let left = open.channel_max.saturating_sub(PRIORITIES as u16) / 2;
+    if open.max_frame_size < APART_FRAME_MIN { 0 } else { left.min(APART_MAX) }
 }
 
 /// Whether a link of another router's clients leads to queues of this node.
@@ -104,13 +140,29 @@ mod tests {
     use super::*;
     use crate::joints::mark;
     use engine_home::Moves;
+    use engine_message::Symbol;
+
+    #[test]
+    fn a_peer_gets_as_many_links_for_messages_in_parts_as_leave_sessions_for_others() {
+        let most = |offered: &[&'static str], channel_max, max_frame_size| {
+            let offered_capabilities = offered.iter().copied().map(Symbol::from).collect();
+            let mut bind = Bind::server(Arc::default(), Moves::Never, 0).with_peer(Peer::Router { cost: 1 });
+            bind.note_open(&Open { channel_max, max_frame_size, offered_capabilities, ..Open::default() });
+            bind.apart.most
+        };
+        assert_eq!(most(&[APART], u16::MAX, u32::MAX), APART_MAX);
+        assert_eq!(most(&[APART], 30, u32::MAX), 10, "eleven are for the others between routers");
+        assert_eq!((most(&[APART], 10, u32::MAX), most(&[APART], 0, u32::MAX)), (0, 0));
+        assert_eq!(most(&[APART], u16::MAX, APART_FRAME_MIN - 1), 0, "what it begins with does not fit");
+        assert_eq!(most(&[NUMBERED], u16::MAX, u32::MAX), 0, "it offers none");
+    }
 
     #[test]
     fn what_stands_before_messages_is_numbered_between_routers_that_both_offer_it() {
         let bind = |peer| Bind::server(Arc::default(), Moves::Never, 0).with_peer(peer);
         let open = |peer| {
             let mut open = Open::default();
-            mark(&mut open, peer);
+            mark(&mut open, peer, 1000);
             open
         };
         let router = Peer::Router { cost: 1 };

@@ -18,6 +18,7 @@ use engine_home::{Client, Home, LocalId, Moves, Peer, Request, Slot};
 use engine_message::Condition;
 
 use crate::asked::AskedLinks;
+use crate::between::Apart;
 use crate::coordinating::Belongs;
 use crate::halves::Through;
 use crate::joints;
@@ -51,6 +52,8 @@ pub struct Bind {
     pub(crate) through: Option<Box<Through>>,
     /// How it is let in.
     pub(crate) entry: Entry,
+    /// Links for messages in parts, if its peer is a router.
+    pub(crate) apart: Apart,
     /// What is on its way out beside that.
     pub(crate) output: Output,
 }
@@ -90,7 +93,7 @@ impl Bind {
     pub fn connect(config: Arc<Config>, caller: Caller<'_>, now_ns: u64) -> Self {
         let mut out = Out::default();
         let mut open = Open { hostname: Some(caller.hostname.to_owned()), ..config.server_open() };
-        joints::mark(&mut open, caller.peer);
+        joints::mark(&mut open, caller.peer, config.stream_above);
         let machine = Connection::client(config, open, caller.credentials, now_ns, &mut out);
         let mut client = Client::default();
         (client.user, client.peer) = (caller.user, caller.peer);
@@ -113,6 +116,7 @@ impl Bind {
             asked: None,
             through: None,
             entry: Entry::default(),
+            apart: Apart::default(),
             output: Output::default(),
         }
     }

@@ -95,6 +95,7 @@ impl Bind {
             // It goes already.
             Event::Detached { .. } => {}
             Event::Through(said) => self.handle_said_here(home, *said),
+            Event::LinkWanted => self.ask_apart(home),
             other => unreachable!("{other:?} is for a link"),
         }
     }
@@ -107,7 +108,7 @@ impl Bind {
         self.opened = true;
         let mut open = self.machine.config().server_open();
         answer(&mut open, self.entry.sole);
-        joints::mark(&mut open, self.client.peer);
+        joints::mark(&mut open, self.client.peer, self.machine.config().stream_above);
         self.machine.accept_open(open, &mut self.out);
         if home.engine().router().is_some() {
             // Links may be attached to it.

@@ -95,7 +95,7 @@ impl Bind {
     }
 
     fn edge_between(&self, carries: Carries) -> Between {
-        Between { connection: self.client.place().to_bits(), cost: 0, carries }
+        Between { connection: self.client.place().to_bits(), cost: 0, apart: 0, carries }
     }
 
     /// What the other end is that sends.

@@ -3,6 +3,7 @@
 use amqp_codec::performative::{Attach, ExpiryPolicy, Open, Role, Source, Target, Terminus};
 use engine_core::command::Carries;
 use engine_home::Peer;
+use engine_message::Symbol;
 use engine_message::value::Value;
 
 use crate::prefaces::NUMBERED;
@@ -11,6 +12,10 @@ use crate::prefaces::NUMBERED;
 pub(crate) const CONTROL: &str = "qd.router";
 /// That of links for messages.
 pub(crate) const MESSAGES: &str = "qd.router-data";
+/// That of those which carry messages in parts alone, each of which begins with its first frame.
+pub(crate) const PARTS: &str = "heddle:parts";
+/// What an open offers of a router that takes further links for messages, one for each that comes in parts.
+pub(crate) const APART: &str = "qd.streaming-links";
 /// The property of an open that says what a message over the connection costs, if that is more than 1.
 const COST: &str = "qd.inter-router-cost";
 /// The property that says how routers annotate messages.
@@ -26,8 +31,8 @@ pub(crate) fn cost(open: &Open) -> u32 {
     }
 }
 
-/// Says in an open what one between routers says.
-pub(crate) fn mark(open: &mut Open, peer: Peer) {
+/// Says in an open what one between routers says, of which this one takes messages in parts if they are so large.
+pub(crate) fn mark(open: &mut Open, peer: Peer, stream_above: u64) {
     let cost = match peer {
         Peer::Client => return,
         Peer::Router { cost } => cost,
@@ -36,6 +41,9 @@ pub(crate) fn mark(open: &mut Open, peer: Peer) {
     open.properties.insert(ANNOTATIONS, Value::Int(1));
     if let Peer::Router { .. } = peer {
         open.offered_capabilities.push(NUMBERED.into());
+        if stream_above < u64::MAX {
+            open.offered_capabilities.push(APART.into());
+        }
     }
     if cost > 1 {
         open.properties.insert(COST, Value::Int(i32::try_from(cost).unwrap_or(i32::MAX)));
@@ -54,17 +62,19 @@ pub(crate) fn carries(attach: &Attach) -> Option<Carries> {
         Some(Target::Node(target)) => target.capabilities.as_slice(),
         _ => &[],
     };
-    source.chain(target).find_map(|capability| match capability.as_str() {
-        CONTROL => Some(Carries::Control),
-        MESSAGES => Some(Carries::Messages),
-        _ => None,
-    })
+    let has = |wanted: &str| source.clone().chain(target).any(|capability| capability.as_str() == wanted);
+    match (has(CONTROL), has(MESSAGES)) {
+        (true, _) => Some(Carries::Control),
+        (false, true) if has(PARTS) && attach.role == Role::Sender => Some(Carries::Parts),
+        (false, true) => Some(Carries::Messages),
+        (false, false) => None,
+    }
 }
 
 /// Our attach of such a link.
-pub(crate) fn attach(name: String, role: Role, capability: &'static str) -> Attach {
+pub(crate) fn attach(name: String, role: Role, capabilities: &[&'static str]) -> Attach {
     let terminus = || Terminus {
-        capabilities: vec![capability.into()],
+        capabilities: capabilities.iter().copied().map(Symbol::from).collect(),
         expiry_policy: ExpiryPolicy::LinkDetach,
         ..Terminus::default()
     };

@@ -26,6 +26,7 @@ impl Bind {
             Event::Moved(_) => unreachable!("the home asks the other owner, and tells nobody"),
             Event::Step(_) | Event::Pattern(_) => unreachable!("shards tell each other of it, and no link"),
             Event::Admitted { .. } => unreachable!("it is no link that is admitted"),
+            Event::LinkWanted => unreachable!("a connection is asked for it"),
             Event::Settled { first, last, outcome } => {
                 home.note_outcome(place, &outcome, u64::from(last.wrapping_sub(first)) + 1);
                 self.machine.settle(id, first, last, said(outcome));

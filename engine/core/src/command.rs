@@ -121,6 +121,8 @@ pub struct Between {
     pub connection: u64,
     /// What a message over the connection costs, from 1; 0 where one of both is at the edge.
     pub cost: u32,
+    /// Links for messages in parts that the peer takes beside those for each priority.
+    pub apart: u16,
     /// What goes over it.
     pub carries: Carries,
 }
@@ -132,6 +134,8 @@ pub enum Carries {
     Control,
     /// Messages of one priority: the first such link is for priority 0, and so on.
     Messages,
+    /// Messages in parts, of any priority (`Event::LinkWanted`).
+    Parts,
     /// To or from a router at the edge: messages that each say their address.
     Anonymous,
     /// To or from a router at the edge: messages of one address, as a client's.

@@ -141,6 +141,8 @@ pub enum Event {
     Moved(Box<Moved>),
     /// The other half of a link that passes through tells of what its peer said; or a connection is to have one.
     Through(Box<Said>),
+    /// A connection to another router is to have one more link for messages in parts (`Carries::Parts`).
+    LinkWanted,
     /// Another shard, or this one, tells of a transaction that both are about.
     Step(Box<Step>),
     /// Another shard tells of a pattern that somebody subscribes to.

@@ -411,7 +411,7 @@ impl Home {
             | Event::Slow { .. }
             | Event::Streamed(_)
             | Event::Revoked { .. } => {}
-            Event::Admitted { .. } => unreachable!("no link asks for it"),
+            Event::Admitted { .. } | Event::LinkWanted => unreachable!("no link asks for it"),
             Event::Moved(_) => unreachable!("it was taken where it came (`attach_again`)"),
             Event::Step(_) | Event::Pattern(_) => unreachable!("shards tell each other of it, and no link"),
         }

@@ -30,6 +30,10 @@ pub(crate) struct Neighbour {
     pub control_out: Option<Place>,
     /// Links for messages to it, by priority.
     pub out: [Option<Place>; PRIORITIES],
+    /// Links for messages in parts to it, how many there may be, and those that were asked for and are not there.
+    pub apart: Vec<Place>,
+    pub apart_max: u16,
+    pub asked: usize,
     /// Links of any kind that are there.
     pub links: u32,
     /// Whether the registry knows it.
@@ -97,6 +101,9 @@ impl Neighbours {
                 control_in: None,
                 control_out: None,
                 out: [None; PRIORITIES],
+                apart: Vec::new(),
+                apart_max: between.apart,
+                asked: 0,
                 links: 0,
                 is_told: false,
                 credit: 0,
@@ -121,11 +128,16 @@ impl Neighbours {
 
     /// How many links there are that are neither senders nor receivers.
     pub fn joints(&self) -> usize {
-        let joints = |neighbour: &Neighbour| neighbour.links as usize - neighbour.out.iter().flatten().count();
-        self.by_connection.values().map(joints).sum()
+        let receivers = |known: &Neighbour| known.out.iter().flatten().count() + known.apart.len();
+        self.by_connection.values().map(|known| known.links as usize - receivers(known)).sum()
     }
 
-    /// How many receivers there are.
+    /// How many links there are for messages in parts: receivers that nobody is sent to by a number.
+    pub fn apart(&self) -> usize {
+        self.by_connection.values().map(|neighbour| neighbour.apart.len()).sum()
+    }
+
+    /// How many receivers of priorities there are.
     pub fn receivers(&self) -> usize {
         self.by_connection.values().map(|neighbour| neighbour.out.iter().flatten().count()).sum()
     }
@@ -134,6 +146,11 @@ impl Neighbours {
 /// The consumer that messages of a priority over a link are for.
 pub(crate) fn consumer(LinkId(link): LinkId, priority: u8) -> ConsumerId {
     ConsumerId(link | u64::from(priority.min(PRIORITIES as u8 - 1)))
+}
+
+/// What links for messages in parts over a link have for one, which is nobody's.
+pub(crate) fn apart(LinkId(link): LinkId) -> ConsumerId {
+    ConsumerId(link | ((1 << PRIORITY_BITS) - 1))
 }
 
 /// The link and the priority of a consumer that is a neighbour.

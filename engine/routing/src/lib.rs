@@ -14,6 +14,7 @@
 
 mod across;
 mod alive;
+mod apart;
 mod attaching;
 mod choosing;
 mod coming;

@@ -17,6 +17,14 @@ pub const BUNDLES_EACH_MAX: usize = 4;
 /// The same from one shard to all others, of which each has one at least: 8 MiB of 88 KiB each, once they were used.
 pub const BUNDLES_MAX: usize = 96;
 
+/// Links for messages in parts to a neighbour that are there before they are used: as many may begin within the time that attaching one takes. A
+/// further one goes by the link of its priority, where it may hold up others until it ends.
+pub const APART_SPARE: usize = 4;
+
+/// Octets of what stands before the body of a message in parts that goes by such a link: half of the smallest frame of a neighbour that has
+/// them. One with more goes by the link of its priority.
+pub const APART_FRONT_MAX: usize = 8 << 10;
+
 /// Messages that wait for a neighbour which does not take them: a network of 128 routers makes as many in seconds. Beyond that its
 /// connection ends.
 pub const CONTROL_BACKLOG_MAX: usize = 4096;

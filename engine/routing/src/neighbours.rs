@@ -5,7 +5,8 @@
 //! 1. The registry hears of a connection when both of its links for control are there, and when one of them is gone.
 //! 2. What is said to a neighbour goes in its order as its credit allows; one that does not take `CONTROL_BACKLOG_MAX` messages loses its
 //!    connection.
-//! 3. A message goes over the link of its priority, or the next lower one that is there.
+//! 3. A message goes over the link of its priority, or the next lower one that is there; one in parts over a link of its own, if the
+//!    neighbour takes such (`apart`).
 //!
 //! A link for messages to a neighbour is a receiver like others, of a number that the table finds it by: that of the connection and the
 //! priority.
@@ -22,7 +23,7 @@ use engine_router::settlement::{InKind, OutKind};
 use engine_router::table::ConsumerId;
 
 use crate::end::{End, Receiver, end_key, of_receiver, of_sender};
-use crate::joints::{Joint, JointKind, consumer, neighbour};
+use crate::joints::{Joint, JointKind, apart, consumer, neighbour};
 use crate::limits::{CONTROL_BACKLOG_MAX, ENDS_MAX};
 use crate::registry::{Note, Order};
 use crate::router::{Router, info, too_many};
@@ -96,17 +97,23 @@ impl Router {
         between: Between,
         id: RouterId,
     ) -> Result<Place, Box<Refusal>> {
+        let capacity = spec.passage.capacity.unwrap_or(self.own.capacity);
+        let (routing, held, key, address) = (RoutingType::Anycast, Vec::new(), None, String::new());
+        let (connection, is_listed) = (None, false);
+        let receiver =
+            |consumer| Receiver { link, key, consumer, address, routing, held, capacity, connection, is_listed };
         let neighbour = self.neighbours.get(self.own.shard, between, id);
+        if between.carries == Carries::Parts {
+            let receiver = receiver(apart(neighbour.link));
+            return self.attach_apart(receiver, between);
+        }
         let Some((priority, lane)) = (0..).zip(&mut neighbour.out).find(|(_, lane)| lane.is_none()) else {
             let text =
                 format!("a connection between routers has {PRIORITIES} links for messages, one for each priority");
             return Err(Refusal::new(Condition::NotAllowed, text));
         };
         let consumer = consumer(neighbour.link, priority);
-        let (routing, held) = (RoutingType::Anycast, Vec::new());
-        let capacity = spec.passage.capacity.unwrap_or(self.own.capacity);
-        let (key, address, connection, is_listed) = (None, String::new(), None, false);
-        let receiver = Receiver { link, key, consumer, address, routing, held, capacity, connection, is_listed };
+        let receiver = receiver(consumer);
         let place = self.ends.insert_within(End::Receiver(receiver), ENDS_MAX).map_err(|_| too_many())?;
         *lane = Some(place);
         neighbour.links += 1;
@@ -135,6 +142,7 @@ impl Router {
             neighbour.is_told = true;
             let (link, neighbour, cost) = (neighbour.link, neighbour.id.clone(), neighbour.cost);
             self.out.notes.push_back(Note::Joined { link, neighbour, cost });
+            self.spare_apart(connection, None);
         }
     }
 
@@ -142,12 +150,13 @@ impl Router {
     pub(crate) fn part(&mut self, connection: u64, place: Place) {
         self.neighbours.ways += 1;
         let Some(neighbour) = self.neighbours.of_connection(connection) else { return };
-        neighbour.links -= 1;
         let gone = |known: &mut Option<Place>| known.take_if(|known| *known == place).is_some();
         let was_control = gone(&mut neighbour.control_in) | gone(&mut neighbour.control_out);
         for lane in &mut neighbour.out {
             gone(lane);
         }
+        neighbour.apart.retain(|known| *known != place);
+        neighbour.links -= 1;
         if was_control && std::mem::take(&mut neighbour.is_told) {
             self.out.notes.push_back(Note::Parted { link: neighbour.link });
         }

@@ -271,6 +271,9 @@ impl Router {
         (number, settling): (u32, Settling),
         passing: Passing,
     ) -> Result<Option<DeliveryKey>, Overrun> {
+        if let Extent::Begins(_) = passing.extent {
+            self.set_apart(&passing);
+        }
         let (settlement, links) = (&mut self.settlement, &self.chosen.links);
         let taken = match passing.extent {
             Extent::Whole => settlement.handle_delivery(from, number, settling, links, passing),

@@ -188,14 +188,14 @@ impl Router {
         match command {
             Command::AttachProducer { link, spec } => match spec.passage.between {
                 None | Some(Between { carries: Carries::Address, .. }) => self.attach_sender(link, &spec),
-                Some(between @ Between { carries: Carries::Control | Carries::Messages, .. }) => {
+                Some(between @ Between { carries: Carries::Control | Carries::Messages | Carries::Parts, .. }) => {
                     self.attach_from(link, &spec, between);
                 }
                 Some(between) => self.attach_edge_from(link, &spec, between),
             },
             Command::AttachConsumer { link, spec } => match spec.passage.between {
                 None | Some(Between { carries: Carries::Address, .. }) => self.attach_receiver(link, *spec),
-                Some(between @ Between { carries: Carries::Control | Carries::Messages, .. }) => {
+                Some(between @ Between { carries: Carries::Control | Carries::Messages | Carries::Parts, .. }) => {
                     self.attach_to(link, *spec, between);
                 }
                 Some(between) => self.attach_edge_to(link, *spec, between),
@@ -350,7 +350,8 @@ impl Router {
     #[must_use]
     pub fn totals(&self) -> RouterTotals {
         let receivers = self.consumers.len() - self.neighbours.receivers();
-        let others = self.relays.len() + self.neighbours.joints() + self.edges.ends;
+        let joints = self.neighbours.joints() + self.neighbours.apart();
+        let others = self.relays.len() + joints + self.edges.ends;
         let senders = self.ends.len() - self.consumers.len() - others;
         let (deliveries, under_way, octets) = (self.settlement.totals(), self.under_way(), self.settlement.octets());
         RouterTotals { senders, receivers, under_way, octets, deliveries }
@@ -432,7 +433,8 @@ impl Router {
     pub fn check(&self) {
         self.settlement.check();
         let receivers = self.ends.iter().filter(|(_, end)| matches!(end, End::Receiver(_))).count();
-        assert_eq!(receivers, self.consumers.len(), "each receiver is a consumer");
+        let consumers = self.consumers.len() + self.neighbours.apart();
+        assert_eq!(receivers, consumers, "each receiver is a consumer, or one for messages in parts");
         let held =
             self.ends.iter().map(|(_, end)| if let End::Receiver(receiver) = end { receiver.held.len() } else { 0 });
         assert_eq!(held.sum::<usize>(), self.waiting.held.len(), "what is held somebody has");

@@ -138,7 +138,7 @@ impl Router {
 }
 
 /// What events for a connection are addressed to.
-fn connection_key(shard: u16, connection: u64) -> LinkKey {
+pub(crate) fn connection_key(shard: u16, connection: u64) -> LinkKey {
     let place = Place::from_bits(connection);
     let generation = u16::try_from(place.generation()).unwrap_or_default();
     LinkKey::at(Port::Connection, shard, generation, place.slot())

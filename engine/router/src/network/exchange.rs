@@ -1,7 +1,7 @@
 //! One of the two things that routers tell each other of themselves (neighbours, addresses), by its sequence number: what is known, what
 //! is to be asked for, what is owed.
 //!
-//! Guarantees: a question is asked again until it is answered, no more often than `RETRY_NS`; a router that asks is answered no more
+//! Guarantees: a question is asked again until it is answered, no more often than `RETRY_NS` unless there is a new link to the router; a router that asks is answered no more
 //! often than the host says, and each time that it is told the same after twice the time.
 
 use super::config::SECOND_NS;
@@ -96,6 +96,11 @@ impl Exchange {
         (self.is_wanted, self.asked_ns) = (true, None);
         // What it was told before may be lost, and it is told sooner if it asks.
         self.answered.iter_mut().for_each(|answered| answered.wait_ns = 0);
+    }
+
+    /// What it was asked may be lost, with the link that it went over: if it is wanted still, it is asked for now.
+    pub fn ask_again(&mut self) {
+        self.asked_ns = None;
     }
 
     /// What came last was not taken: all of it is asked for, no sooner than it would be anyway.

@@ -215,6 +215,10 @@ impl Network {
             let is_other_link = before != good.map(|(link, _)| link);
             let is_told = self.own.set_neighbour(&id, good.map(|(_, cost)| cost));
             has_changed |= is_other_link || is_told;
+            if is_other_link && good.is_some() {
+                router.link_state.ask_again();
+                router.addresses.ask_again();
+            }
             if is_other_link && !is_told {
                 // What was under way on the link before is lost, perhaps of routers that nothing else happens to.
                 self.own.renew_link_state();

@@ -283,6 +283,12 @@ impl<M: Clone> Settlement<M> {
         u32::try_from(load).unwrap_or(u32::MAX)
     }
 
+    /// Whether nothing waits for a receiver, and no message goes out to it in parts.
+    #[must_use]
+    pub fn is_idle(&self, link: OutLink) -> bool {
+        self.outs.get(link.0).is_some_and(|receiver| receiver.line.len() == 0 && receiver.carried.is_none())
+    }
+
     /// How a sender's link stands; `None` if it is gone.
     #[must_use]
     pub fn standing_in(&self, link: InLink) -> Option<Standing> {

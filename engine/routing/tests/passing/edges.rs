@@ -15,7 +15,7 @@ use crate::world::{CAPACITY, World, message};
 const SECOND_NS: u64 = 1_000_000_000;
 
 fn passage(connection: u64, carries: Carries) -> Passage {
-    Passage { between: Some(Between { connection, cost: 0, carries }), ..Passage::default() }
+    Passage { between: Some(Between { connection, cost: 0, apart: 0, carries }), ..Passage::default() }
 }
 
 /// The other router sends.

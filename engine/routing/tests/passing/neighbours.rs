@@ -12,7 +12,7 @@ use engine_routing::{Note, Order};
 use crate::world::World;
 
 fn passage(carries: Carries) -> Passage {
-    Passage { between: Some(Between { connection: 7, cost: 3, carries }), ..Passage::default() }
+    Passage { between: Some(Between { connection: 7, cost: 3, apart: 0, carries }), ..Passage::default() }
 }
 
 /// A link that the neighbour B sends on.

@@ -173,13 +173,15 @@ pub struct Fates {
     open: usize,
     /// The last message of a link that came to another one, by priority.
     last: BTreeMap<(LinkNumber, LinkNumber, u8), Number>,
+    /// Octets of a message from which on it may leave its order.
+    unordered_above: usize,
     /// How much happened.
     pub tally: Tally,
 }
 
 impl Fates {
     /// Nothing was sent yet.
-    pub fn new(addresses: &[AddressShape]) -> Self {
+    pub fn new(addresses: &[AddressShape], unordered_above: usize) -> Self {
         let address = |shape: &AddressShape| Address {
             name: shape.name.clone(),
             spreading: shape.spreading,
@@ -195,6 +197,7 @@ impl Fates {
             is_forming: true,
             open: 0,
             last: BTreeMap::new(),
+            unordered_above,
             tally: Tally::default(),
         }
     }
@@ -296,7 +299,7 @@ impl Fates {
         self.copy(number, link, |copy| !copy.is_whole).is_whole = true;
         let message = &self.messages[number];
         assert!(!message.is_cut, "message {number} was not sent as a whole, and comes so");
-        if message.care == Care::Strict {
+        if message.care == Care::Strict && message.size <= self.unordered_above {
             let before = self.last.insert((message.by, link, message.priority), number);
             assert!(
                 before.is_none_or(|before| before < number),

@@ -106,6 +106,16 @@ impl Shape {
         costs[to]
     }
 
+    /// Octets of a message from which on it may leave its order: where frames are large enough for links of messages in parts between routers,
+    /// and windows so small that other links wait while those go on.
+    pub fn unordered_above(&self) -> usize {
+        let is_narrow = |node: &NodeShape| node.frame >= 16 << 10 && node.window < 2_048;
+        match self.interior() > 1 && self.nodes.iter().any(is_narrow) {
+            true => self.nodes.iter().map(|node| node.stream_above as usize).min().unwrap_or(usize::MAX),
+            false => usize::MAX,
+        }
+    }
+
     /// Nodes that are in the interior.
     pub fn interior(&self) -> usize {
         self.nodes.iter().filter(|node| node.mode == Mode::Interior).count()

@@ -129,7 +129,7 @@ impl World {
         let mut world = Self {
             lines: shape.lines.iter().copied().map(Line::new).collect(),
             seats: Vec::new(),
-            fates: Fates::new(&shape.addresses),
+            fates: Fates::new(&shape.addresses, shape.unordered_above()),
             links: 0,
             schedule: Schedule::new(MS),
             mood: Mood::Wild,
