@@ -423,8 +423,10 @@ fn links_of_a_routed_address_meet_unless_there_are_many_where_they_would() {
     let (mut turns, mut registry) = router_shards();
     let [first, second] = names();
     for role in [Role::Sender, Role::Receiver] {
-        assert!(moves(&mut turns, role, &second), "nobody is there: where the name says");
-        assert!(!moves(&mut turns, role, &first));
+        for before in ["", "/", "amqp:/", "amqp://host/"] {
+            assert!(moves(&mut turns, role, &format!("{before}{second}")), "nobody is there: where the name says");
+            assert!(!moves(&mut turns, role, &format!("{before}{first}")), "{before}");
+        }
     }
     let attach = |turn: &mut Turn<()>, role, address: &str| {
         let slot = accept(turn, Moves::Never);

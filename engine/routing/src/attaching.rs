@@ -25,12 +25,12 @@ use crate::router::{Router, info, too_many};
 use crate::ways::Only;
 
 /// Where links of an address meet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Meeting {
     /// On the shard of its only consumer, or of the connection to the only router that has some.
     At(u16),
-    /// Nobody receives there: where its name says, whoever comes first.
-    ByName,
+    /// Nobody receives there: where the name of its key says, however clients write it, whoever comes first.
+    ByName(Key),
 }
 
 impl Router {
@@ -83,7 +83,7 @@ impl Router {
         let key = self.key(address, end, None).ok().filter(|key| key.class() == Class::Mobile)?;
         let known = self.table.find(&key).filter(|known| !known.local.is_empty() || !known.routers.is_empty());
         match (known, half) {
-            (None, _) => Some(Meeting::ByName),
+            (None, _) => Some(Meeting::ByName(key.clone())),
             (Some(_), Half::Receiver) => None,
             (Some(known), Half::Sender) => {
                 let target = only(known, self.table.routes(), &Passage::HERE)??;

@@ -82,7 +82,7 @@ impl Engine {
     pub fn meets_at(&self, address: &str, half: Half, links: usize) -> Option<u16> {
         let shard = match self.router.as_ref()?.meeting(address, half)? {
             Meeting::At(shard) => shard,
-            Meeting::ByName => self.keeper_of(address),
+            Meeting::ByName(key) => self.keeper_of(key.name()),
         };
         (shard != self.mesh.shard() && self.mesh.has_room(shard, links)).then_some(shard)
     }
