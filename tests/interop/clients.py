@@ -65,17 +65,48 @@ class Halfway(Client):
             return self.finish() if self.who == "sender" else self.fail("aborted by nobody")
         if event.delivery.partial and event.delivery.pending:
             self.has_left = True
-            if self.who == "sender":
-                return self.delivery.abort()
-            self.receiver.close()
-            self.send(len(self.left))
-            self.sender.advance()
+            self.leave()
+
+    def leave(self):
+        if self.who == "sender":
+            return self.delivery.abort()
+        self.receiver.close()
+        self.end()
+
+    def end(self):
+        """Sends what is left of the message."""
+        self.send(len(self.left))
+        self.sender.advance()
 
     def on_settled(self, event):
         if event.link == self.sender and self.who == "receiver":
             if event.delivery.remote_state not in (Delivery.RELEASED, Delivery.MODIFIED):
                 return self.fail(f"told {event.delivery.remote_state}")
             self.finish()
+
+
+class Rests(Halfway):
+    """Sends half of a large message; when its beginning is received others have their time, and the rest follows them."""
+
+    def __init__(self, address, here, there, octets, meanwhile):
+        super().__init__(address, None, here, there, octets)
+        self.meanwhile, self.octets, self.others = meanwhile, octets, []
+
+    def leave(self):
+        for one in self.meanwhile:
+            self.others.append(one.run())
+        self.end()
+
+    def on_message(self, event):
+        if len(event.message.body) != self.octets:
+            return self.fail(f"{len(event.message.body)} octets of {self.octets}")
+        if len(self.others) < len(self.meanwhile):
+            return self.fail("it came whole before the others")
+        self.accept(event.delivery)
+
+    def on_settled(self, event):
+        if event.link == self.sender:
+            self.finish() if event.delivery.remote_state == Delivery.ACCEPTED else self.fail(f"told {event.delivery.remote_state}")
 
 
 class Leaves(Client):

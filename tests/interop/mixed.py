@@ -13,7 +13,7 @@ import os
 import sys
 
 import routers
-from clients import Halfway, Leaves, Stuck, TakenInTransactions, Transactions
+from clients import Halfway, Leaves, Rests, Stuck, TakenInTransactions, Transactions
 from networks import (
     ADDRESS, CONNECTION, DISTRIBUTIONS, LINK, NODE, PATIENCE_S, WISHES, Exchange, Router, both_ways, line, message, reaches, routes_known,
     wait_for, wait_for_ways)
@@ -252,6 +252,20 @@ def told(options, folder, programs):
     return f"routers, addresses, links and connections of {len(row)} routers, asked at each of them"
 
 
+def apart(options, folder, programs):
+    """A large message that is half-way holds up neither small messages nor other large ones."""
+    row = line(options, folder, programs)
+    for number, (here, there) in enumerate(both_ways(row)):
+        others = [Exchange(f"closest.{kind}.{number}", [message(count, body=body) for count in range(count)], here.address, [there.address])
+                  for kind, count, body in (("small", 100, None), ("large", 3, LARGE_TEXT))]
+        Rests(f"closest.rests.{number}", here.address, there.address, LARGE_OCTETS, others).run()
+        for done in others:
+            assert [one.id for one in done.got[0]] == list(range(len(done.got[0]))), done.address
+    for one in row:
+        one.stop()
+    return "100 small messages and 3 large ones past one that is half-way, both ways"
+
+
 def priorities(options, folder, programs):
     """A receiver that settles nothing holds up its own messages and nobody else's; those of each priority come, with it."""
     row = line(options, folder, programs)
@@ -313,7 +327,7 @@ def edges(options, folder, programs):
     return "edge to edge, edge to interior, interior to edge: 40 messages of four outcomes each"
 
 
-SCENARIOS = [outcomes, multicast, presettled, large, halfway, priorities, link_routes, left, transactions, waypoint, management, told, lost, edges]
+SCENARIOS = [outcomes, multicast, presettled, large, halfway, apart, priorities, link_routes, left, transactions, waypoint, management, told, lost, edges]
 ARRANGEMENTS = [("ours", "qdrouterd", "ours"), ("qdrouterd", "ours", "qdrouterd")]
 
 
