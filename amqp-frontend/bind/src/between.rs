@@ -1,7 +1,7 @@
 //! Connections to other routers: the links that both ends attach, as routers do (`qd.router`, `qd.router-data`), and no others.
 //!
-//! Guarantees: on a connection of a router's peer no link is taken but those between routers and those that pass through whole, and on others none of the former. One that the peer
-//! refuses or ends is the end of the connection.
+//! Guarantees: on a connection of a router's peer no link is taken but those between routers and those that pass through whole, and on others
+//! none of the former. One that the peer refuses or ends is the end of the connection.
 //!
 //! Who connects attaches: on a session each, a pair of links for what routers tell each other, then ten pairs for messages, one for each
 //! priority in its order. Either end attaches further ones for messages that it sends in parts, if the other offers to take them.
@@ -25,15 +25,6 @@ const APART_MAX: u16 = 32;
 /// Octets of a frame of a peer that gets them: twice what may stand before the body of a message on one.
 const APART_FRAME_MIN: u32 = 16 << 10;
 
-/// Links for messages in parts.
-#[derive(Debug, Default)]
-pub(crate) struct Apart {
-    /// That the peer takes.
-    most: u16,
-    /// That it was asked to take.
-    asked: u16,
-}
-
 impl Bind {
     /// The connection is one to another router.
     #[must_use]
@@ -48,7 +39,7 @@ impl Bind {
             *own = cost(open).max(*own);
             let offers = |wanted: &str| open.offered_capabilities.iter().any(|offered| offered.as_str() == wanted);
             self.output.prefaces = offers(NUMBERED).then(Box::default);
-            self.apart.most = if offers(APART) { apart_max(open) } else { 0 };
+            self.output.apart.most = if offers(APART) { apart_max(open) } else { 0 };
         }
     }
 
@@ -102,8 +93,8 @@ impl Bind {
         let Peer::Router { cost } = self.client.peer else { return };
         let Some(session) = self.machine.begin(&mut self.out) else { return };
         let own = home.engine().router().map_or("", |router| router.id().as_str());
-        self.apart.asked += 1;
-        let name = format!("router-parts/{own}.{:x}.{}", self.client.place().to_bits(), self.apart.asked);
+        self.output.apart.asked += 1;
+        let name = format!("router-parts/{own}.{:x}.{}", self.client.place().to_bits(), self.output.apart.asked);
         let peer = self.end(Role::Receiver, (cost, Carries::Parts));
         self.ask_on(session, attach(name, Role::Sender, &[MESSAGES, PARTS]), (Purpose::Between, peer));
     }
@@ -111,7 +102,7 @@ impl Bind {
     /// What the peer's end of a link is to the home.
     fn end(&self, peer: Role, (cost, carries): (u32, Carries)) -> PeerEnd {
         let between =
-            Some(Between { connection: self.client.place().to_bits(), cost, apart: self.apart.most, carries });
+            Some(Between { connection: self.client.place().to_bits(), cost, apart: self.output.apart.most, carries });
         let passage = Passage { between, ..Passage::default() };
         let name = self.client.container.as_str();
         match peer {
@@ -148,7 +139,7 @@ mod tests {
             let offered_capabilities = offered.iter().copied().map(Symbol::from).collect();
             let mut bind = Bind::server(Arc::default(), Moves::Never, 0).with_peer(Peer::Router { cost: 1 });
             bind.note_open(&Open { channel_max, max_frame_size, offered_capabilities, ..Open::default() });
-            bind.apart.most
+            bind.output.apart.most
         };
         assert_eq!(most(&[APART], u16::MAX, u32::MAX), APART_MAX);
         assert_eq!(most(&[APART], 30, u32::MAX), 10, "eleven are for the others between routers");

@@ -18,7 +18,6 @@ use engine_home::{Client, Home, LocalId, Moves, Peer, Request, Slot};
 use engine_message::Condition;
 
 use crate::asked::AskedLinks;
-use crate::between::Apart;
 use crate::coordinating::Belongs;
 use crate::halves::Through;
 use crate::joints;
@@ -52,8 +51,6 @@ pub struct Bind {
     pub(crate) through: Option<Box<Through>>,
     /// How it is let in.
     pub(crate) entry: Entry,
-    /// Links for messages in parts, if its peer is a router.
-    pub(crate) apart: Apart,
     /// What is on its way out beside that.
     pub(crate) output: Output,
 }
@@ -116,7 +113,6 @@ impl Bind {
             asked: None,
             through: None,
             entry: Entry::default(),
-            apart: Apart::default(),
             output: Output::default(),
         }
     }

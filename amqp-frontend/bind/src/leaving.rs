@@ -20,6 +20,15 @@ pub(crate) struct Leaving {
     pub is_given_back: bool,
 }
 
+/// Links to another router for messages in parts alone (`between`).
+#[derive(Debug, Default)]
+pub(crate) struct Apart {
+    /// That the peer takes.
+    pub most: u16,
+    /// That it was asked to take.
+    pub asked: u16,
+}
+
 /// What is on its way out of a connection, and what the peer knows of it.
 #[derive(Debug, Default)]
 pub(crate) struct Output {
@@ -29,4 +38,6 @@ pub(crate) struct Output {
     pub leaving: Vec<Leaving>,
     /// What stands before messages of both ends, if both say it once.
     pub prefaces: Option<Box<Prefaces>>,
+    /// Links for messages in parts, if the peer is a router.
+    pub apart: Apart,
 }

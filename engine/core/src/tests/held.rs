@@ -14,6 +14,8 @@ pub const MEMORY: u64 = 2000;
 pub struct Kept {
     pub owner: Owner,
     messages: BTreeMap<u64, Message>,
+    /// The names of what ever was.
+    written: BTreeSet<u64>,
     /// What is there only, and in no consumer's hands yet.
     paged: VecDeque<u64>,
     recalls: Vec<(u64, Recalled)>,
@@ -35,6 +37,7 @@ impl Kept {
         Self {
             owner,
             messages: BTreeMap::new(),
+            written: BTreeSet::new(),
             paged: VecDeque::new(),
             recalls: Vec::new(),
             recalled: 0,
@@ -57,6 +60,7 @@ impl Kept {
                 Fact::Stored { number, targets, message } => {
                     for (target, name) in targets.as_slice().iter().zip(number..) {
                         self.messages.insert(name, message.clone());
+                        self.written.insert(name);
                         if target.resident == Resident::No {
                             self.paged.push_back(name);
                         }
@@ -105,10 +109,13 @@ impl Kept {
         while let Some(recall) = self.owner.core.poll_recall() {
             self.recalls.extend(recall.messages.into_iter().map(|message| (recall.queue, message)));
         }
-        if self.recalls.is_empty() {
+        // What the journal has not heard of yet is read when it has.
+        let is_written = |(_, (_, recalled)): &(usize, &(u64, Recalled))| self.written.contains(&recalled.name);
+        let readable: Vec<usize> = self.recalls.iter().enumerate().filter(is_written).map(|(place, _)| place).collect();
+        if readable.is_empty() {
             return fetch.is_some() || browsed;
         }
-        let (queue, Recalled { name, sequence }) = self.recalls.swap_remove(pick % self.recalls.len());
+        let (queue, Recalled { name, sequence }) = self.recalls.swap_remove(readable[pick % readable.len()]);
         let message = self.messages[&name].clone();
         self.owner.core.handle_recalled(queue, sequence, message);
         self.recalled += 1;
