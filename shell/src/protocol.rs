@@ -57,6 +57,12 @@ impl Protocol {
         }
     }
 
+    #[cold]
+    pub(crate) fn handle_parting(&mut self, home: &mut Home, id: LocalId, event: Event) {
+        let Self::Amqp(bind) = self;
+        bind.handle_parting(home, id, event);
+    }
+
     #[inline]
     pub(crate) fn send(&mut self, gift: &Gift<'_>, prefix: &mut Prefix, wall_ms: u64) {
         match self {

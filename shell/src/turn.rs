@@ -16,7 +16,7 @@ use engine_core::preface::Preface;
 use engine_core::small::Small;
 use engine_core::{Answer, Progress, Task, Version};
 use engine_home::limits::GIVEN_OVERHEAD;
-use engine_home::{Arena, Due, Gift, Home, Prefix, Request, Slot, Slots};
+use engine_home::{Arena, Due, Gift, Home, Parting, Prefix, Request, Slot, Slots};
 use engine_message::Condition;
 use engine_policy::{Admission, Denial};
 use engine_router::address::Key;
@@ -451,7 +451,13 @@ impl<H> Turn<H> {
                 touch(&mut self.dirty, entry, slot);
                 entry.protocol.handle_claim(&mut self.home, event);
             }
-            None => self.home.handle_unrouted(link, event),
+            None => {
+                let Some(Parting { conn, id, event }) = self.home.handle_unrouted(link, event) else { return };
+                if let Some(entry) = self.entries.get_mut(conn) {
+                    touch(&mut self.dirty, entry, conn);
+                    entry.protocol.handle_parting(&mut self.home, id, event);
+                }
+            }
         }
     }
 

@@ -225,6 +225,55 @@ fn a_connection_waits_for_its_policy_and_one_that_goes_meanwhile_gives_its_place
     assert_eq!(gate.figures().map(|one| one.connections).sum::<u64>(), 0);
 }
 
+/// Where a performative is that has this descriptor.
+fn position(bytes: &[u8], descriptor: u8) -> Option<usize> {
+    bytes.windows(3).position(|octets| *octets == [0x00, 0x53, descriptor])
+}
+
+#[test]
+fn a_detach_is_answered_behind_what_another_shard_says_of_the_deliveries() {
+    const ATTACH: u8 = 0x12;
+    const DISPOSITION: u8 = 0x15;
+    const DETACH: u8 = 0x16;
+    for goes in [false, true] {
+        let mut turns = shards(2);
+        let address = Catalogue::new(Placement::new(2)).name_owned_by(1, |n| format!("q{n}")).expect("a name");
+        let slot = accept(&mut turns[0], Moves::Never);
+        run(&mut turns[0], slot, &hello(Role::Sender, Some(&address)));
+        run(&mut turns[1], Slot::default(), &[]);
+        run(&mut turns[0], slot, &[]);
+        let mut said = Vec::new();
+        transfer(&mut said, &message(100), false);
+        run(&mut turns[0], slot, &said);
+        run(&mut turns[1], Slot::default(), &[]);
+        // The owner has accepted it, and this shard has not heard of that.
+        let mut said = Vec::new();
+        encode_frame(&mut said, 0, &Performative::Detach(Detach { handle: 0, closed: false, error: None }));
+        let terminus = Terminus { address: Some(address.clone()), ..Terminus::default() };
+        let source = Some(Source::from(terminus.clone()));
+        let again = Attach { source, target: Some(Target::Node(terminus)), ..Attach::new("link", 0, Role::Sender) };
+        encode_frame(&mut said, 0, &Performative::Attach(Box::new(again)));
+        let mut answers = run(&mut turns[0], slot, &said);
+        assert_eq!(position(&answers, DETACH), None);
+        if goes {
+            assert!(turns[0].remove(slot).is_some());
+        }
+        for shard in [1, 0, 1, 0] {
+            let answer = run(&mut turns[shard], slot, &[]);
+            answers.extend(if shard == 0 { answer } else { Vec::new() });
+        }
+        let links = turns[0].home().links().count();
+        if goes {
+            assert_eq!(links, 0, "nothing is left of a link whose connection went meanwhile");
+            continue;
+        }
+        let places =
+            [DISPOSITION, DETACH, ATTACH].map(|descriptor| position(&answers, descriptor).expect("it is said"));
+        assert!(places.is_sorted(), "{places:?}");
+        assert_eq!(links, 1);
+    }
+}
+
 /// Three shards of which the first goes by a version that the others do not: an address of the second is the third's now.
 fn shards_of_two_versions() -> (Vec<Turn<()>>, String) {
     let mut turns = shards(3);

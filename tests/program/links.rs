@@ -177,7 +177,17 @@ fn an_attach_is_answered_before_its_end_while_its_owner_is_another_shard() {
     bytes.extend(frames(&[sender("last", 0, target("last")), Performative::End(End::default())]));
     wanted.extend(["attach last".to_owned(), "end".to_owned()]);
     peer.send(&bytes);
-    assert_eq!(said(&mut peer, "end"), wanted);
+    let said = said(&mut peer, "end");
+    let (attaches, names): (Vec<_>, Vec<_>) =
+        wanted.iter().filter_map(|what| Some((what, what.strip_prefix("attach ")?))).unzip();
+    let is_attach = |what: &&String| what.starts_with("attach ");
+    assert_eq!(said.iter().filter(is_attach).collect::<Vec<_>>(), attaches, "attaches are answered in their order");
+    // A detach is answered when the owner has ended the link, and the next attach of its name behind that.
+    for name in names {
+        let of = |all: &[String]| all.iter().filter(|what| what.ends_with(name)).cloned().collect::<Vec<_>>();
+        assert_eq!(of(&said), of(&wanted));
+    }
+    assert_eq!(said.last(), wanted.last());
     // Nothing of them is left.
     wait_for("links to be gone", || {
         let state = broker.state();

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use engine_core::command::{Carries, DetachMode};
 use engine_core::event::{AttachedInfo, Refusal};
 use engine_core::key::EndKey;
-use engine_home::{Asked, Home, Moves, Nodes, Peer, Request, Route};
+use engine_home::{Answer, Asked, Home, Moves, Nodes, Peer, Request, Route};
 use engine_message::Condition;
 use engine_message::value::Value;
 
@@ -82,6 +82,9 @@ impl Bind {
             Role::Receiver => lasting::answer_receiver(&mut reply, &attach, info.unsettled.as_deref()),
         }
         self.machine.accept_attach(link_id(route.id), reply, &mut self.out);
+        if home.ends_at_owner(route.place) {
+            self.machine.answer_later(link_id(route.id));
+        }
         if joints::carries(&attach) == Some(Carries::Parts) {
             self.machine.pass_on(link_id(route.id));
         }
@@ -144,14 +147,13 @@ impl Bind {
         self.machine.detach(id, Closing::Closed, Some(error), &mut self.out);
     }
 
-    /// The peer ended a link.
-    pub(crate) fn drop_link(&mut self, home: &mut Home, id: LinkId, mode: DetachMode) {
-        if let Some(place) = self.link(id) {
-            self.set_link(id, None);
-            self.attaching.remove(&place);
-            self.outcomes.remove(&place);
-            home.release(&mut self.client, place, mode);
-        }
+    /// The peer ended a link, or we do; gives when a detach of the peer may be answered.
+    pub(crate) fn drop_link(&mut self, home: &mut Home, id: LinkId, mode: DetachMode) -> Answer {
+        let Some(place) = self.link(id) else { return Answer::Now };
+        self.set_link(id, None);
+        self.attaching.remove(&place);
+        self.outcomes.remove(&place);
+        home.release(&mut self.client, place, mode)
     }
 
     /// The peer ended a session.

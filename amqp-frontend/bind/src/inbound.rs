@@ -10,7 +10,9 @@ use bytes::Bytes;
 use engine_core::command::{self, DetachMode, Settled};
 use engine_core::event::{KEY_NONE, Refusal};
 use engine_core::through::Part;
-use engine_home::{Arrival, Closed, Home, OwnerEnd, Placed, Request, Slot, TakenBack, TransactionId, asks_more};
+use engine_home::{
+    Answer, Arrival, Closed, Home, OwnerEnd, Placed, Request, Slot, TakenBack, TransactionId, asks_more,
+};
 use engine_message::{Condition, DecodeError, ErrorKind, section};
 
 use crate::attaching::{error, undelivered};
@@ -128,7 +130,9 @@ impl Bind {
             Closing::Closed => DetachMode::Close,
             Closing::Suspended => DetachMode::Suspend,
         };
-        self.drop_link(home, link, mode);
+        if self.drop_link(home, link, mode) == Answer::Now {
+            self.machine.detach(link, closing, None, &mut self.out);
+        }
         self.handle_asked_ended(link, || {
             error.map_or_else(|| "the peer detached".to_owned(), |error| error.to_string())
         });

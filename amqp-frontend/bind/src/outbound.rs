@@ -1,6 +1,6 @@
 //! From the home to AMQP: what owners say of a connection's links, and the messages that they give.
 
-use amqp_proto::{Body, Part, Send, SendNow, Settled};
+use amqp_proto::{Body, Closing, Part, Send, SendNow, Settled};
 use engine_core::event::Event;
 use engine_core::message::Message;
 use engine_core::preface::Preface;
@@ -52,6 +52,21 @@ impl Bind {
             Event::Streamed(streamed) => self.handle_streamed(home, route, streamed),
             Event::Slow { text } => self.requests.push_back(Request::ConsumerSlow { text }),
             Event::Detached { refusal } => self.handle_detached(home, route, *refusal),
+            Event::Ended => unreachable!("a link that was detached has no route"),
+        }
+    }
+
+    /// Takes what an owner says of a link that the peer detached, which is answered when it has ended there.
+    pub fn handle_parting(&mut self, home: &mut Home, id: LocalId, event: Event) {
+        let id = link_id(id);
+        match event {
+            Event::Settled { first, last, outcome } => self.machine.settle(id, first, last, said(outcome)),
+            Event::Confirmed { delivery } => self.machine.confirm(id, delivery),
+            _ => {
+                self.client.drop_leaving();
+                self.machine.detach(id, Closing::Closed, None, &mut self.out);
+                self.handle_answered(home);
+            }
         }
     }
 

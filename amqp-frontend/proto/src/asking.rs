@@ -111,7 +111,7 @@ impl Connection {
 
     /// The peer's answer to `attach`, if it is one.
     pub(crate) fn handle_attached(&mut self, local: u16, role: Role, attach: &Attach) -> Option<LinkId> {
-        let is_it = |id: LinkId, link: &Endpoint| id.session == local && link.phase != endpoint::Phase::Detaching;
+        let is_it = |id: LinkId, link: &Endpoint| id.session == local && !link.is_ending();
         let (id, _) = self.links_named(&attach.name, role).find(|(id, link)| is_it(*id, link))?;
         let handle = id.handle;
         let session = self.session(local)?;

@@ -12,10 +12,10 @@ use engine_message::{DecodeError, ErrorKind};
 use crate::asking::resumed;
 use crate::connection::Connection;
 use crate::dispatch::unattached;
-use crate::endpoint::{self, Endpoint, Modes, Resumes};
+use crate::endpoint::{self, Answers, Endpoint, Modes, Resumes};
 use crate::event::{Event, LinkId, SessionId};
 use crate::fault::{self, Fault};
-use crate::fitting::put;
+use crate::fitting::{put, put_end};
 use crate::flag::Closing;
 use crate::out::Out;
 
@@ -105,15 +105,14 @@ impl Connection {
         true
     }
 
-    /// Whether the host has not answered the attach of a link of that name.
+    /// Whether the host has not answered the attach of a link of that name, or its detach.
     fn is_asked(&self, name: &str, role: Role) -> bool {
-        self.links_named(name, role).any(|(_, link)| link.phase == endpoint::Phase::Asked)
+        self.links_named(name, role).any(|(_, link)| link.is_asked())
     }
 
     /// Detaches a link of ours whose name the peer attaches anew on this connection (part 2.6.1).
     fn steal(&mut self, name: &str, role: Role, out: &mut Out) -> Option<(LinkId, Box<AmqpError>)> {
-        let is_there = |link: &Endpoint| link.phase != endpoint::Phase::Detaching;
-        let (old, _) = self.links_named(name, role).find(|(_, link)| is_there(link))?;
+        let (old, _) = self.links_named(name, role).find(|(_, link)| !link.is_ending())?;
         let error = AmqpError::new(Condition::LinkStolen, format!("the link {name:?} was attached again"));
         self.detach(old, Closing::Closed, Some(error.clone()), out);
         Some((old, Box::new(error)))
@@ -196,17 +195,41 @@ impl Connection {
         if link.phase == endpoint::Phase::Asked {
             return Ok(self.wait());
         }
-        let id = LinkId { session: local, generation: link.generation, handle };
-        let answered = link.phase == endpoint::Phase::Detaching;
-        self.remove_link(local, handle);
-        if answered {
+        if link.phase == endpoint::Phase::Detaching {
+            self.remove_link(local, handle);
             self.end_emptied(SessionId(local), out);
             return Ok(None);
         }
-        let answer = Detach { handle, closed: detach.closed, error: None };
-        encode_frame(out.buffer(), local, &Performative::Detach(answer));
+        let id = LinkId { session: local, generation: link.generation, handle };
         let closing = Closing::of(detach.closed);
+        (link.phase, link.partial) = (endpoint::Phase::Leaving(closing), None);
+        match link.by_host.answers {
+            Answers::AtOnce => self.answer_detach(id, closing, None, out),
+            Answers::Host => {
+                // The peer may use its handle anew. An attach of the link's name waits.
+                session.handles.unbind(handle);
+                session.quiet(handle);
+            }
+        }
         Ok(Some(Event::Detached { link: id, closing, error: detach.error.map(Box::new) }))
+    }
+
+    /// Has the host answer a detach of the peer, by `detach`, when it has said all that is to be said of the link's deliveries: what comes
+    /// between the two frames is known to the peer when it takes the link up again (part 2.6.5).
+    pub fn answer_later(&mut self, id: LinkId) {
+        if let Some(link) = self.session(id.session).and_then(|session| session.link_by_id(id)) {
+            link.by_host.answers = Answers::Host;
+        }
+    }
+
+    /// Answers a detach of the peer.
+    pub(crate) fn answer_detach(&mut self, id: LinkId, closing: Closing, error: Option<AmqpError>, out: &mut Out) {
+        let max_frame = self.remote.max_frame;
+        let Some(session) = self.session(id.session) else { return };
+        session.poll_settlements(max_frame, out);
+        let (handle, closed) = (id.handle, closing.is_closed());
+        put_end(out, max_frame, id.session, error, |error| Performative::Detach(Detach { handle, closed, error }));
+        self.remove_link(id.session, handle);
     }
 }
 

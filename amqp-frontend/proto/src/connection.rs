@@ -147,7 +147,7 @@ impl Connection {
         self.login.refused
     }
 
-    /// Whether input has to wait for the host's answer: to credentials, an open, or an attach.
+    /// Whether input has to wait for the host's answer: to credentials, an open, an attach, or a detach.
     pub fn is_waiting(&self) -> bool {
         self.awaits || matches!(self.phase, Phase::Verifying | Phase::Opening)
     }

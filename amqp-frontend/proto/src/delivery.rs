@@ -204,7 +204,7 @@ fn receive<'a>(
     let ignored = transfer.resume && link.resumes == Resumes::Nothing;
     if transfer.more {
         // Whoever passes the link on counts its deliveries as the two ends do: from their first frames.
-        let is_told = link.passed_on.in_frames && !ignored;
+        let is_told = link.by_host.in_frames && !ignored;
         let keeps = !is_told && !ignored;
         let (head, bytes) = if keeps { (frame.head, BytesMut::from(payload)) } else { (&[][..], BytesMut::new()) };
         let given = is_told.then_some(payload.len() as u64);

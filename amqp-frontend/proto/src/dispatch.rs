@@ -63,7 +63,7 @@ impl Connection {
         }
     }
 
-    /// Leaves the frame that is being handled until the host has answered an attach.
+    /// Leaves the frame that is being handled until the host has answered an attach, or a detach.
     #[cold]
     pub(crate) fn wait<'a>(&mut self) -> Option<Event<'a>> {
         self.awaits = true;
@@ -343,11 +343,19 @@ impl Connection {
         }
     }
 
-    /// Detaches a link from our side.
+    /// Detaches a link from our side, or answers the peer's detach (`answer_later`), which says itself whether the link is closed.
     pub fn detach(&mut self, id: LinkId, closing: Closing, error: Option<AmqpError>, out: &mut Out) {
         let max_frame = self.remote.max_frame;
         let link = self.session(id.session).and_then(|session| session.link_by_id(id));
-        let Some(link) = link.filter(|link| link.phase != endpoint::Phase::Detaching) else { return };
+        let Some(link) = link else { return };
+        match link.phase {
+            endpoint::Phase::Detaching => return,
+            endpoint::Phase::Leaving(asked) => {
+                self.answer_detach(id, asked, error, out);
+                return self.end_emptied(SessionId(id.session), out);
+            }
+            _ => {}
+        }
         if link.remote_handle.is_some() {
             self.forget_name(id.session, id.handle);
         }

@@ -6,7 +6,7 @@
 use amqp_codec::performative::{ReceiverSettleMode, Role, SenderSettleMode};
 use bytes::BytesMut;
 
-use crate::flag::{Drain, Settled};
+use crate::flag::{Closing, Drain, Settled};
 use crate::sending::Sending;
 use crate::state::DeliveryOutcome;
 
@@ -24,6 +24,18 @@ pub(crate) enum Phase {
     Incomplete,
     /// We detached and discard what comes until the peer does.
     Detaching,
+    /// The peer detached, so; the host has not answered, and may still say what became of deliveries that came.
+    Leaving(Closing),
+}
+
+/// Who answers a peer's detach.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Answers {
+    /// The machine, at once.
+    #[default]
+    AtOnce,
+    /// The host, when the link has ended there, too.
+    Host,
 }
 
 /// A delivery that is being received in several frames.
@@ -62,13 +74,15 @@ pub(crate) enum Resumes {
     Incomplete,
 }
 
-/// What is otherwise on a link whose host passes it on whole.
+/// What the host of a link does itself, which is the machine's on others.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct PassedOn {
+pub(crate) struct ByHost {
     /// Credit that was taken back, which deliveries may have used that are under way still.
     pub recalled: u32,
     /// Whether each frame of a message is told of when it comes.
     pub in_frames: bool,
+    /// Who answers the peer's detach.
+    pub answers: Answers,
 }
 
 /// One link endpoint.
@@ -95,7 +109,7 @@ pub(crate) struct Endpoint {
     /// Largest message that the receiving end takes, octets.
     pub max_message_size: u64,
     pub name: Box<str>,
-    pub passed_on: PassedOn,
+    pub by_host: ByHost,
 }
 
 /// What a sender's flow says of the credit that it was given.
@@ -126,13 +140,13 @@ impl Endpoint {
             resumes: Resumes::Nothing,
             max_message_size: u64::MAX,
             name: name.into(),
-            passed_on: PassedOn::default(),
+            by_host: ByHost::default(),
         }
     }
 
     /// Takes the credit of a delivery that comes; gives whether there was any, or some that was taken back when it may have been sent.
     pub fn use_credit(&mut self) -> bool {
-        let used = if self.credit > 0 { &mut self.credit } else { &mut self.passed_on.recalled };
+        let used = if self.credit > 0 { &mut self.credit } else { &mut self.by_host.recalled };
         let Some(left) = used.checked_sub(1) else { return false };
         *used = left;
         self.delivery_count = self.delivery_count.wrapping_add(1);
@@ -142,7 +156,7 @@ impl Endpoint {
     /// Has the sender have so much credit, more or less than before.
     pub fn set_credit(&mut self, credit: u32) {
         let recalled = self.credit.saturating_sub(credit);
-        self.passed_on.recalled = self.passed_on.recalled.saturating_add(recalled);
+        self.by_host.recalled = self.by_host.recalled.saturating_add(recalled);
         self.credit = credit;
     }
 
@@ -183,6 +197,21 @@ impl Endpoint {
         self.sending.backlog.is_empty() || (self.credit == 0 && self.sending.under.is_none())
     }
 
+    /// Whether the host has not answered the peer's attach, or its detach.
+    pub fn is_asked(&self) -> bool {
+        matches!(self.phase, Phase::Asked | Phase::Leaving(_))
+    }
+
+    /// Whether the host is to answer the peer's detach.
+    pub fn is_leaving(&self) -> bool {
+        matches!(self.phase, Phase::Leaving(_))
+    }
+
+    /// Whether one end or the other has detached it.
+    pub fn is_ending(&self) -> bool {
+        matches!(self.phase, Phase::Detaching | Phase::Leaving(_))
+    }
+
     /// Whether its name leads to it: it is there, or was given up before the peer's attach came.
     pub fn has_name(&self) -> bool {
         self.phase != Phase::Detaching || self.remote_handle.is_none()
@@ -198,7 +227,7 @@ impl Endpoint {
                 Counted::Drained
             }
             Drain::No if used > 0 => {
-                self.passed_on.recalled = self.passed_on.recalled.saturating_sub(used);
+                self.by_host.recalled = self.by_host.recalled.saturating_sub(used);
                 Counted::Ahead
             }
             // Nothing was used, or it answers an earlier drain and hears of more credit.

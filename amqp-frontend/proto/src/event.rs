@@ -224,7 +224,7 @@ pub enum Event<'a> {
     Confirmed(Confirmation),
     /// The sender has nothing more, all credit is used up.
     Drained(LinkId),
-    /// A link ended, by the peer or by an error; it is answered.
+    /// A link ended, by the peer or by an error; it is answered, or is to be (`Connection::answer_later`).
     Detached {
         /// The link.
         link: LinkId,

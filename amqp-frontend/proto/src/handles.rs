@@ -83,14 +83,22 @@ impl Handles {
         }
     }
 
-    /// Forgets an endpoint; gives whether there was one.
-    pub fn remove(&mut self, handle: u32) -> bool {
-        let Some(link) = self.endpoints.get_mut(handle as usize).and_then(Option::take) else { return false };
-        self.free_from = self.free_from.min(handle);
-        if let Some(place) = link.remote_handle.and_then(|remote| self.by_remote.get_mut(remote as usize)) {
+    /// The peer may use its handle of a link for another one.
+    pub fn unbind(&mut self, handle: u32) {
+        let remote = self.get_mut(handle).and_then(|link| link.remote_handle.take());
+        if let Some(place) = remote.and_then(|remote| self.by_remote.get_mut(remote as usize)) {
             *place = 0;
         }
-        true
+    }
+
+    /// Forgets an endpoint; gives whether there was one.
+    pub fn remove(&mut self, handle: u32) -> bool {
+        self.unbind(handle);
+        let is_there = self.endpoints.get_mut(handle as usize).and_then(Option::take).is_some();
+        if is_there {
+            self.free_from = self.free_from.min(handle);
+        }
+        is_there
     }
 
     /// Forgets all of them, and that they were attached: the session ends.

@@ -7,7 +7,6 @@
 use amqp_codec::performative::Role;
 
 use crate::connection::Connection;
-use crate::endpoint::Phase;
 use crate::event::{LinkId, SessionId};
 use crate::flag::Drain;
 
@@ -15,7 +14,7 @@ impl Connection {
     /// A link is passed on: each frame of a message of several is told of as it comes, whatever `Config::stream_above` says.
     pub fn pass_on(&mut self, id: LinkId) {
         if let Some(link) = self.session(id.session).and_then(|session| session.link_by_id(id)) {
-            link.passed_on.in_frames = true;
+            link.by_host.in_frames = true;
         }
     }
 
@@ -39,7 +38,7 @@ impl Connection {
 
     /// Whether there is a link of that name at which our end is this one, whatever its session.
     pub fn has_link(&self, name: &str, role: Role) -> bool {
-        self.links_named(name, role).any(|(_, link)| link.phase != Phase::Detaching)
+        self.links_named(name, role).any(|(_, link)| !link.is_ending())
     }
 
     /// Octets that wait on a link of ours. Looks at all that waits.

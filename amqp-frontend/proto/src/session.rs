@@ -105,14 +105,14 @@ impl Session {
         }
     }
 
-    /// Whether the host has not answered all attaches of the peer.
+    /// Whether the host has not answered all attaches and detaches of the peer.
     pub fn has_asked(&self) -> bool {
-        self.handles.iter().any(|(_, link)| link.phase == endpoint::Phase::Asked)
+        self.handles.iter().any(|(_, link)| link.is_asked())
     }
 
     /// Whether there is no link that the peer has attached, too.
     pub fn is_empty(&self) -> bool {
-        self.handles.iter().all(|(_, link)| link.remote_handle.is_none())
+        self.handles.iter().all(|(_, link)| link.remote_handle.is_none() && !link.is_leaving())
     }
 
     /// Forgets a link and what of it is unsettled.
@@ -403,7 +403,7 @@ impl Session {
         if let Some(handle) = handle {
             let Some(link) = self.link(handle) else { return };
             link.flow_due = false;
-            if matches!(link.phase, endpoint::Phase::Detaching | endpoint::Phase::Attaching) {
+            if link.is_ending() || link.phase == endpoint::Phase::Attaching {
                 return;
             }
             let waiting = link.sending.backlog.len();

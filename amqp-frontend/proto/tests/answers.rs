@@ -1,4 +1,4 @@
-//! A peer that sends everything at once against a host that answers attaches later: what is answered, and in which order.
+//! A peer that sends everything at once against a host that answers attaches, and the detaches of some links, later: what is answered, and in which order.
 //!
 //! Shown: every attach is answered by an attach, before anything else is said of its link (part 2.6.3), whatever the peer sent behind it,
 //! wherever its octets are cut, and whenever the host answers; numbers out of range are framing errors; an attach that cannot be
@@ -13,7 +13,7 @@ use amqp_codec::performative::{
     self, Attach, Begin, Close, Detach, End, Flow, Open, Performative, Role, Source, Target, Transfer, encode_frame,
     encode_transfer,
 };
-use amqp_proto::{Config, Connection, Event, Input, LinkId, Out};
+use amqp_proto::{Closing, Config, Connection, DeliveryOutcome, Event, Input, LinkId, Out};
 use engine_message::Condition;
 use proptest::prelude::*;
 
@@ -25,10 +25,21 @@ enum Said {
     /// Name, handle, and whether there is a source.
     Attach(String, u32, bool),
     Flow(u32),
+    Disposition(u32),
     /// Handle, and why.
     Detach(u32, Option<String>),
     End(Option<String>),
     Close(Option<String>),
+}
+
+/// How the names of links end whose detaches the host answers.
+const LATER: [char; 2] = ['1', '3'];
+
+/// What the host has not answered.
+enum Asked {
+    Attach(LinkId, Box<Attach>),
+    /// A detach, which may be answered already.
+    Detach(LinkId),
 }
 
 /// A server's machine, and a host that answers attaches when it is told to.
@@ -37,7 +48,7 @@ struct Server {
     out: Out,
     kept: Vec<u8>,
     written: Vec<u8>,
-    asked: VecDeque<(LinkId, Box<Attach>)>,
+    asked: VecDeque<Asked>,
     said: Vec<Said>,
     ended: usize,
 }
@@ -69,8 +80,12 @@ impl Server {
                     let answer = self.machine.config().server_open();
                     self.machine.accept_open(answer, &mut self.out);
                 }
-                Event::AttachAsked(link, attach) => self.asked.push_back((link, attach)),
-                Event::Detached { .. } | Event::Ended(..) | Event::Closed(_) => self.ended += 1,
+                Event::AttachAsked(link, attach) => self.asked.push_back(Asked::Attach(link, attach)),
+                Event::Detached { link, .. } => {
+                    self.ended += 1;
+                    self.asked.push_back(Asked::Detach(link));
+                }
+                Event::Ended(..) | Event::Closed(_) => self.ended += 1,
                 _ => {}
             }
             self.machine.check();
@@ -79,14 +94,21 @@ impl Server {
         self.listen();
     }
 
-    /// Answers the oldest attach, and goes on with what waited for it.
+    /// Answers what was asked first, and goes on with what waited for it.
     fn answer(&mut self, refuse: bool) {
-        let Some((link, attach)) = self.asked.pop_front() else { return };
-        if refuse {
-            let error = AmqpError::new(Condition::NotFound, "there is no such address");
-            self.machine.refuse_attach(link, error, &mut self.out);
-        } else {
-            self.machine.accept_attach(link, attach.answer(), &mut self.out);
+        match self.asked.pop_front() {
+            None => return,
+            Some(Asked::Detach(link)) => self.machine.detach(link, Closing::Suspended, None, &mut self.out),
+            Some(Asked::Attach(link, _)) if refuse => {
+                let error = AmqpError::new(Condition::NotFound, "there is no such address");
+                self.machine.refuse_attach(link, error, &mut self.out);
+            }
+            Some(Asked::Attach(link, attach)) => {
+                self.machine.accept_attach(link, attach.answer(), &mut self.out);
+                if attach.name.ends_with(LATER) {
+                    self.machine.answer_later(link);
+                }
+            }
         }
         self.feed(&[]);
     }
@@ -118,6 +140,7 @@ impl Server {
                     self.said.push(Said::Attach(attach.name, attach.handle, attach.source.is_some()));
                 }
                 Performative::Flow(flow) => self.said.extend(flow.handle.map(Said::Flow)),
+                Performative::Disposition(told) => self.said.push(Said::Disposition(told.first)),
                 Performative::Detach(detach) => self.said.push(Said::Detach(detach.handle, why(&detach.error))),
                 Performative::End(end) => self.said.push(Said::End(why(&end.error))),
                 Performative::Close(close) => self.said.push(Said::Close(why(&close.error))),
@@ -225,6 +248,32 @@ fn an_echo_that_is_asked_for_early_follows_the_attach() {
     assert_eq!(server.said, [Said::Open, Said::Begin], "nothing is said of a link that is not there yet");
     server.answer_all();
     assert_eq!(server.said[2..], [Said::Attach("a".to_owned(), 0, true), Said::Flow(0)]);
+}
+
+#[test]
+fn a_detach_that_the_host_answers_is_behind_what_became_of_deliveries_and_before_the_next_attach_of_its_name() {
+    let mut server = Server::new();
+    server.feed(&[opening(), frames(&[attach("link-1", 0, Role::Sender)])].concat());
+    let Some(Asked::Attach(link, _)) = server.asked.front() else { panic!("it was asked") };
+    let link = *link;
+    server.answer(false);
+    server.machine.grant(link, 1);
+    server.feed(&transfer(0));
+    // The handle is free when the peer has said so, and only the name waits.
+    let sent = [detach(0), attach("other", 0, Role::Sender), attach("link-1", 1, Role::Sender), end()];
+    server.feed(&frames(&sent));
+    assert!(server.machine.is_waiting());
+    server.said.clear();
+    server.machine.settle(link, 0, 0, DeliveryOutcome::Accepted);
+    server.answer_all();
+    let wanted = [
+        Said::Disposition(0),
+        Said::Detach(0, None),
+        Said::Attach("other".to_owned(), 1, true),
+        Said::Attach("link-1".to_owned(), 0, true),
+        Said::End(None),
+    ];
+    assert_eq!(server.said, wanted);
 }
 
 #[test]

@@ -39,9 +39,27 @@ impl Core {
             }
             return;
         }
-        let Some(End { role, .. }) = self.nodes.ends.remove(end) else { return };
+        let Some(End { link, role }) = self.nodes.ends.get(end) else { return };
+        let (link, sends) = (*link, matches!(role, EndRole::Producer(_)));
+        // What became of its deliveries is told first.
+        let waits = mode.is_awaited() && self.journal.awaiting.is_for(end, link);
+        let last = if waits { self.journal.numbers.last() } else { 0 };
+        if waits && sends {
+            return self.journal.awaiting.detach(last, end, mode);
+        }
+        self.end_link(end, mode);
+        if mode.is_awaited() {
+            self.tell_after(last, link, Event::Ended);
+        }
+    }
+
+    fn end_link(&mut self, end: Key, mode: DetachMode) {
+        let Some(End { link, role }) = self.nodes.ends.remove(end) else { return };
         match role {
             EndRole::Producer(mut producer) => {
+                if let Some((first, last)) = producer.accepted {
+                    self.events.push_back((link, Event::Settled { first, last, outcome: Outcome::Accepted }));
+                }
                 if let Some(unsettled) = producer.unsettled.take() {
                     self.suspend(*unsettled, mode);
                 }

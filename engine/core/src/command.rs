@@ -426,6 +426,14 @@ pub enum DetachMode {
     Lost,
 }
 
+impl DetachMode {
+    /// Whether the peer waits until the link has ended.
+    #[must_use]
+    pub fn is_awaited(self) -> bool {
+        matches!(self, Self::Close | Self::Suspend)
+    }
+}
+
 /// One order from a home to an owner. Orders that carry a stale `EndKey` are ignored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
@@ -559,7 +567,8 @@ pub enum Command {
         /// Its claim.
         claim: EndKey,
     },
-    /// The link is gone. Never answered.
+    /// The link is gone. Answered by `Event::Ended` if its peer waits for that (`DetachMode::is_awaited`), behind what became of the
+    /// deliveries that came on it; by `Event::Detached` if that crosses it.
     Detach {
         /// The link's end.
         end: EndKey,

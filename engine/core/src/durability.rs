@@ -215,6 +215,7 @@ impl Core {
             match waiting {
                 Waiting::Accept { end, deliveries, .. } => self.accept(end, deliveries),
                 Waiting::Tell { link, event, .. } => self.events.push_back((link, event)),
+                Waiting::Detach { end, mode, .. } => self.detach(end, mode),
             }
         }
         for key in self.journal.awaiting.take_blocked() {

@@ -154,6 +154,8 @@ pub enum Event {
         /// What it did, for whoever runs the node.
         text: Box<str>,
     },
+    /// The link has ended as `Command::Detach` said; its end is gone, and nothing more is told of it.
+    Ended,
     /// The owner ended the link; its end is gone.
     Detached {
         /// Why.

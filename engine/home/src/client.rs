@@ -27,6 +27,17 @@ pub enum Peer {
     Interior,
 }
 
+/// How many links a connection has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct LinkCounts {
+    /// All.
+    links: u32,
+    /// Those of them that receive.
+    receivers: u32,
+    /// Others that it detached, and whose owners have not answered.
+    leaving: u32,
+}
+
 /// One connection, as its links see it.
 #[derive(Debug, Default)]
 pub struct Client {
@@ -51,10 +62,7 @@ pub struct Client {
     pub paused: bool,
     /// Its claim to its container, once it was admitted.
     pub(crate) claim: Option<ConnectionKey>,
-    /// Its links.
-    pub(crate) links: u32,
-    /// Those of them that receive.
-    receivers: u32,
+    counts: LinkCounts,
     /// What it may do, if a policy says so.
     admission: Option<Box<Admission>>,
     /// Consumers' links whose credit the owner gets when there is room for what it brings.
@@ -66,7 +74,7 @@ pub struct Client {
 impl Client {
     /// It lives at `conn` now.
     pub fn set_place(&mut self, conn: Slot) {
-        assert_eq!(self.links, 0, "links do not move");
+        assert_eq!(self.counts, LinkCounts::default(), "links do not move");
         self.conn = conn;
     }
 
@@ -94,23 +102,38 @@ impl Client {
     /// How many links it has.
     #[must_use]
     pub fn links(&self) -> u32 {
-        self.links
+        self.counts.links
     }
 
     /// How many of its links receive.
     #[must_use]
     pub fn receivers(&self) -> u32 {
-        self.receivers
+        self.counts.receivers
     }
 
     pub(crate) fn add_link(&mut self, link: &Link) {
-        self.links += 1;
-        self.receivers += u32::from(link.receives());
+        self.counts.links += 1;
+        self.counts.receivers += u32::from(link.receives());
     }
 
     pub(crate) fn drop_link(&mut self, link: &Link) {
-        self.links -= 1;
-        self.receivers -= u32::from(link.receives());
+        self.counts.links -= 1;
+        self.counts.receivers -= u32::from(link.receives());
+    }
+
+    /// Whether it has no links, nor any that it waits for the end of.
+    pub(crate) fn has_no_links(&self) -> bool {
+        self.counts == LinkCounts::default()
+    }
+
+    /// It waits for the end of a link.
+    pub(crate) fn add_leaving(&mut self) {
+        self.counts.leaving += 1;
+    }
+
+    /// A link has ended that it detached.
+    pub fn drop_leaving(&mut self) {
+        self.counts.leaving -= 1;
     }
 
     /// A policy let it in, for as long as it is there.

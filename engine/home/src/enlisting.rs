@@ -14,7 +14,7 @@ use engine_shard::ROUTED;
 use storage_disk::large::LargeOrder;
 
 use crate::client::Client;
-use crate::home::Home;
+use crate::home::{Answer, Home};
 use crate::slots::{OwnerEnd, Slot, peer_key};
 use crate::transactions::{Closing, Ended, Enlisted, TransactionId, TransactionTotals, Work, retired};
 
@@ -176,11 +176,14 @@ impl Home {
         }
     }
 
-    /// A link ended that has a half at its owner: that ends, too, now or when transactions about it have.
-    pub(crate) fn end_link(&mut self, conn: Slot, at: OwnerEnd, mode: DetachMode) {
-        if !self.keep_closing(conn, Closing { at, mode }) {
-            self.engine.submit(at.owner, Command::Detach { end: at.end, mode });
+    /// A link ended that has a half at its owner: that ends, too, now or when transactions about it have. Of those the peer may wait to know that
+    /// the link is detached before it ends them.
+    pub(crate) fn end_link(&mut self, conn: Slot, at: OwnerEnd, mode: DetachMode) -> Answer {
+        if self.keep_closing(conn, Closing { at, mode }) {
+            return Answer::Now;
         }
+        self.engine.submit(at.owner, Command::Detach { end: at.end, mode });
+        if mode.is_awaited() && at.owner != ROUTED { Answer::Later } else { Answer::Now }
     }
 
     /// If a transaction of a connection is about deliveries of a link, the link ends at its owner when that has ended.
@@ -214,7 +217,9 @@ impl Home {
     }
 
     fn close(&mut self, conn: Slot, closing: Vec<Closing>) {
-        closing.into_iter().for_each(|Closing { at, mode }| self.end_link(conn, at, mode));
+        closing.into_iter().for_each(|Closing { at, mode }| {
+            self.end_link(conn, at, mode);
+        });
     }
 }
 

@@ -47,6 +47,7 @@ impl Home {
         permission::may(&client.user, action, address)?;
         let link = Link {
             conn: Some(client.conn),
+            left: None,
             id,
             owner: ROUTED,
             end: None,

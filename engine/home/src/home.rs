@@ -115,6 +115,26 @@ pub enum Asked {
     },
 }
 
+/// When a peer's detach is answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// At once.
+    Now,
+    /// When the owner has ended the link: a [`Parting`] says so, behind what became of deliveries that came on it.
+    Later,
+}
+
+/// What a connection hears of a link that it detached.
+#[derive(Debug)]
+pub struct Parting {
+    /// The connection.
+    pub conn: Slot,
+    /// What its binding calls the link.
+    pub id: LocalId,
+    /// `Event::Settled` or `Event::Confirmed`, and at last `Event::Ended`.
+    pub event: Event,
+}
+
 /// Whom an event of a link is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Route {
@@ -281,7 +301,7 @@ impl Home {
             Plan::Management => (Kind::Management, MANAGEMENT.to_owned(), Outcome::Released),
         };
         let shard = self.engine.shard();
-        let may_move = client.peer == Peer::Client && client.links == 0;
+        let may_move = client.peer == Peer::Client && client.has_no_links();
         if may_move && let Some(owner) = self.elsewhere(moves, owner, &plan) {
             return Ok(Asked::Elsewhere { owner });
         }
@@ -295,8 +315,9 @@ impl Home {
         if let Plan::Producer(spec) = &mut plan {
             spec.origin = Some(origin);
         }
-        let (end, stream, ahead, seen) = (None, None, Ahead::default(), Seen::default());
-        let link = Link { conn, id, owner, end, address, kind, routing, origin, default_outcome, stream, ahead, seen };
+        let (left, end, stream, ahead, seen) = (None, None, None, Ahead::default(), Seen::default());
+        let link =
+            Link { conn, left, id, owner, end, address, kind, routing, origin, default_outcome, stream, ahead, seen };
         let Ok(place) = self.links.insert_within(link, self.links_max) else {
             let text = format!("this shard has {} links, which is its limit", self.links_max);
             return Err(Refusal::new(Condition::ResourceLimitExceeded, text));
@@ -376,20 +397,42 @@ impl Home {
         Some(Route { conn: link.conn?, place, id: link.id })
     }
 
-    /// Takes an event for a link that has no connection any more, or that is no peer's.
+    /// Takes an event for a link that has no connection any more, or that is no peer's; gives what a connection hears of it that waits for the
+    /// link's end.
     #[cold]
-    pub fn handle_unrouted(&mut self, link: LinkKey, event: Event) {
-        if link.port() == Port::Connection {
-            return self.handle_unclaimant(&event);
-        }
-        if link.port() == Port::Management {
+    pub fn handle_unrouted(&mut self, link: LinkKey, event: Event) -> Option<Parting> {
+        match link.port() {
+            Port::Connection => self.handle_unclaimant(&event),
             // Nobody waits for what becomes of an answer.
-            return;
+            Port::Management => {}
+            Port::Peer => {
+                let place = peer_place(link);
+                let left = self.links.get(place).and_then(|link| Some((link.left?, link.id)));
+                match left {
+                    Some((conn, id)) => return self.part(place, (conn, id), event),
+                    None => self.handle_released(place, event),
+                }
+            }
+            port => unreachable!("nobody here attaches by the port {port:?}"),
         }
-        if link.port() != Port::Peer {
-            unreachable!("nobody here attaches by the port {:?}", link.port());
-        }
-        let place = peer_place(link);
+        None
+    }
+
+    /// What the connection hears that detached a link: what became of deliveries, and that the link has ended.
+    fn part(&mut self, place: Slot, (conn, id): (Slot, LocalId), event: Event) -> Option<Parting> {
+        let event = match event {
+            Event::Settled { .. } | Event::Confirmed { .. } => event,
+            Event::Ended | Event::Detached { .. } => {
+                self.links.remove(place);
+                Event::Ended
+            }
+            _ => return None,
+        };
+        Some(Parting { conn, id, event })
+    }
+
+    /// Takes an event for a link that has no connection any more.
+    fn handle_released(&mut self, place: Slot, event: Event) {
         match event {
             Event::Through(said) => self.handle_said_to_nobody(&said),
             // Its connection went while the owner made up its mind.
@@ -398,9 +441,10 @@ impl Home {
                     self.engine.submit(link.owner, Command::Detach { end, mode: DetachMode::Ended });
                 }
             }
-            Event::Undelivered { .. } => {}
             Event::Refused { .. } | Event::Detached { .. } => drop(self.links.remove(place)),
-            Event::Deliver { .. }
+            Event::Undelivered { .. }
+            | Event::Ended
+            | Event::Deliver { .. }
             | Event::Relayed { .. }
             | Event::Passed { .. }
             | Event::Request { .. }
@@ -471,10 +515,16 @@ impl Home {
         }
     }
 
-    /// A link ended at its peer's side.
-    pub fn release(&mut self, client: &mut Client, place: Slot, mode: DetachMode) {
+    /// Whether the owner of a link says when it has ended (`release`).
+    #[must_use]
+    pub fn ends_at_owner(&self, place: Slot) -> bool {
+        self.links.get(place).is_some_and(|link| link.owner != ROUTED)
+    }
+
+    /// A link ended at its peer's side; gives when that may be answered, if `mode` says that the peer waits for it.
+    pub fn release(&mut self, client: &mut Client, place: Slot, mode: DetachMode) -> Answer {
         client.drop_stream(place);
-        let Some(link) = self.links.get_mut(place) else { return };
+        let Some(link) = self.links.get_mut(place) else { return Answer::Now };
         watch(link, &self.engine, &mut self.by_address);
         link.end_stream(&mut self.files);
         if link.conn.take().is_some() {
@@ -483,8 +533,15 @@ impl Home {
         match (link.end, &link.kind) {
             (Some(end), _) => {
                 let owner = link.owner;
-                self.links.remove(place);
-                self.end_link(client.conn, OwnerEnd { owner, end }, mode);
+                let answer = self.end_link(client.conn, OwnerEnd { owner, end }, mode);
+                match (answer, self.links.get_mut(place)) {
+                    (Answer::Later, Some(link)) => {
+                        link.left = Some(client.conn);
+                        client.add_leaving();
+                    }
+                    _ => drop(self.links.remove(place)),
+                }
+                return answer;
             }
             (None, Kind::Relay { .. }) => {
                 self.links.remove(place);
@@ -498,6 +555,7 @@ impl Home {
             // The owner's answer to the attach is on its way: it finds the link without a connection.
             (None, _) => {}
         }
+        Answer::Now
     }
 
     /// Whether a link's peer receives.

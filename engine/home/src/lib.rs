@@ -45,7 +45,7 @@ pub use enlisting::{Discharge, Discharged, Discharging, routed_within};
 pub use entering::{Arrival, Entrance, Placed, expiry};
 pub use giving::{Due, Gift, Prefix, SmallGift, encode_header};
 pub use halves::Passing;
-pub use home::{Asked, Home, HomeConfig, Moves, Nodes, Plan, Route};
+pub use home::{Answer, Asked, Home, HomeConfig, Moves, Nodes, Parting, Plan, Route};
 pub use incoming::{LargeArrival, NotWritten, Pace, WholeFile};
 pub use kept::{Ahead, Flow};
 pub use link::{Link, LocalId};

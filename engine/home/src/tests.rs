@@ -10,7 +10,7 @@ use engine_shard::Engine;
 
 use crate::permission::{Action, FORBIDDEN};
 use crate::slots::peer_place;
-use crate::{AddressRules, Asked, Client, Home, HomeConfig, LocalId, Moves, Plan, Slot};
+use crate::{AddressRules, Answer, Asked, Client, Home, HomeConfig, LocalId, Moves, Plan, Slot};
 
 fn home() -> Home {
     let mesh = engine_shard::mesh(&[Waker::new().expect("a descriptor")]).pop().expect("of one shard");
@@ -56,11 +56,20 @@ fn attach(home: &mut Home, client: &mut Client, address: Option<&str>) -> Result
     }
 }
 
+fn detach(home: &mut Home, client: &mut Client, place: Slot, mode: DetachMode) {
+    assert_eq!(home.release(client, place, mode), Answer::Later);
+    let (link, event) = home.poll_event().expect("an answer");
+    assert!(home.route(link).is_none(), "nothing else is told of it");
+    let parting = home.handle_unrouted(link, event).expect("its connection waits");
+    assert_eq!((parting.id, parting.event), (LocalId(0), Event::Ended));
+    client.drop_leaving();
+}
+
 #[test]
 fn whoever_may_not_consume_from_an_address_gets_no_subscription_of_it_by_its_name() {
     let (mut home, mut client) = (home(), Client::default());
     let place = attach(&mut home, &mut client, Some("news")).expect("it may");
-    home.release(&mut client, place, DetachMode::Suspend);
+    detach(&mut home, &mut client, place, DetachMode::Suspend);
     FORBIDDEN.set(Some((Action::Consume, "news")));
     assert_eq!(attach(&mut home, &mut client, Some("news")), Err(Condition::UnauthorizedAccess));
     assert_eq!(attach(&mut home, &mut client, None), Err(Condition::UnauthorizedAccess));
@@ -68,6 +77,6 @@ fn whoever_may_not_consume_from_an_address_gets_no_subscription_of_it_by_its_nam
     FORBIDDEN.set(None);
     let place = attach(&mut home, &mut client, None).expect("it is still there");
     assert_eq!(home.links().next().expect("a link").1.address(), "news");
-    home.release(&mut client, place, DetachMode::Close);
+    detach(&mut home, &mut client, place, DetachMode::Close);
     assert_eq!(attach(&mut home, &mut client, None), Err(Condition::NotFound), "it ended");
 }

@@ -16,7 +16,7 @@ use engine_core::Core;
 use engine_core::command::Outcome;
 use engine_core::event::KEY_NONE;
 use engine_core::limits::CoreConfig;
-use engine_home::{AddressRules, Due, Gift, HomeConfig, Prefix};
+use engine_home::{AddressRules, Due, Gift, HomeConfig, Parting, Prefix};
 use engine_message::section;
 use engine_rt::Waker;
 use engine_shard::Engine;
@@ -123,6 +123,8 @@ impl Node {
                 self.peers[conn.slot() as usize].bind.handle_claim(&mut self.home, event);
             } else if let Some(route) = self.home.route(link) {
                 self.peers[route.conn.slot() as usize].bind.handle_owner(&mut self.home, route, event);
+            } else if let Some(Parting { conn, id, event }) = self.home.handle_unrouted(link, event) {
+                self.peers[conn.slot() as usize].bind.handle_parting(&mut self.home, id, event);
             }
             return true;
         }

@@ -4,6 +4,7 @@
 
 use std::collections::VecDeque;
 
+use crate::command::DetachMode;
 use crate::event::Event;
 use crate::key::LinkKey;
 use crate::slab::Key;
@@ -13,12 +14,13 @@ use crate::slab::Key;
 pub(crate) enum Waiting {
     Accept { number: u64, end: Key, deliveries: (u32, u32) },
     Tell { number: u64, link: LinkKey, event: Event },
+    Detach { number: u64, end: Key, mode: DetachMode },
 }
 
 impl Waiting {
     fn number(&self) -> u64 {
         match self {
-            Self::Accept { number, .. } | Self::Tell { number, .. } => *number,
+            Self::Accept { number, .. } | Self::Tell { number, .. } | Self::Detach { number, .. } => *number,
         }
     }
 }
@@ -64,6 +66,20 @@ impl Awaiting {
     /// then.
     pub fn tell(&mut self, number: u64, link: LinkKey, event: Event) {
         self.waiting.push_back(Waiting::Tell { number, link, event });
+    }
+
+    /// Ends a link once `number` is durable, the last number so far.
+    pub fn detach(&mut self, number: u64, end: Key, mode: DetachMode) {
+        self.waiting.push_back(Waiting::Detach { number, end, mode });
+    }
+
+    /// Whether a link is still to be told something. Looks at all that waits.
+    pub fn is_for(&self, end: Key, link: LinkKey) -> bool {
+        self.waiting.iter().any(|waiting| match waiting {
+            Waiting::Accept { end: other, .. } => *other == end,
+            Waiting::Tell { link: other, .. } => *other == link,
+            Waiting::Detach { .. } => false,
+        })
     }
 
     /// A queue's first message waits.

@@ -168,7 +168,7 @@ fn a_dynamic_topic_goes_with_its_creator_and_all_subscriptions() {
     let spec = Box::new(ConsumerSpec { subscription: Some(durable), ..consumer_spec(&name, None, None) });
     let refused = owner.refused(|link| Command::AttachConsumer { link, spec });
     assert_eq!(refused, Some(Condition::NotAllowed.into()), "it would come back after a restart");
-    assert_eq!(owner.close(creator).len(), 2, "both are told");
+    assert_eq!(owner.close(creator).len(), 3, "both are told, and who asked");
     assert_eq!(owner.core.counts(), (0, 0));
 }
 

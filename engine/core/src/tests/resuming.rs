@@ -122,6 +122,42 @@ fn what_was_not_told_when_the_connection_went_is_known_when_the_link_comes_back(
 }
 
 #[test]
+fn a_detach_is_answered_behind_what_became_of_deliveries() {
+    let mut owner = owner(Storage::Journal);
+    let (end, _) = owner.lasting(Settling::First, Resumed::Afresh);
+    owner.tagged(end, 0, 7, durable(0));
+    assert_eq!(owner.detach_at(2, end, DetachMode::Suspend), [], "it is not written");
+    assert_eq!(owner.written(), [accepted(0), Event::Ended]);
+    let (end, known) = owner.lasting(Settling::First, these([]));
+    assert_eq!(known, Some(vec![]), "its sender knows all of it");
+    assert_eq!(owner.detach_at(2, end, DetachMode::Close), [Event::Ended], "nothing is to be waited for");
+    let end = owner.consumer("q", None, Mode::Consume);
+    assert_eq!(owner.at(3, Command::Detach { end, mode: DetachMode::Suspend }), [Event::Ended]);
+    let end = owner.consumer("q", None, Mode::Consume);
+    assert_eq!(owner.at(3, Command::Detach { end, mode: DetachMode::Lost }), [], "nobody waits");
+}
+
+#[test]
+fn what_a_receiver_decided_on_is_confirmed_before_its_link_has_ended() {
+    let mut owner = owner(Storage::Journal);
+    let producer = owner.producer("q", None);
+    let deliver =
+        |delivery| Command::Deliver { end: producer, delivery, settled: Settled::Yes, message: durable(delivery) };
+    (0..2).for_each(|delivery| drop(owner.at(1, deliver(delivery))));
+    owner.stored();
+    owner.written();
+    let consumer = owner.consumer("q", None, Mode::Consume);
+    let got = owner.grant(consumer, 1);
+    let [(key, ..)] = got[..] else { panic!("one: {got:?}") };
+    let outcome = Outcome::Accepted;
+    owner.at(1, Command::Settle { end: consumer, key, outcome, confirm: Some(5) });
+    owner.at(1, Command::Grant { end: consumer, credit: 0 });
+    assert_eq!(owner.at(1, Command::Detach { end: consumer, mode: DetachMode::Close }), []);
+    owner.stored();
+    assert_eq!(owner.written(), [Event::Confirmed { delivery: 5 }, Event::Ended]);
+}
+
+#[test]
 fn where_the_sender_settles_last_it_is_known_until_it_has() {
     let mut owner = owner(Storage::Memory);
     let (end, _) = owner.lasting(Settling::Second, Resumed::Afresh);

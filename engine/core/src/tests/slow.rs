@@ -81,7 +81,7 @@ fn a_slow_consumer_stays_and_is_told_of_once_a_period_where_settings_say_so() {
     assert!(!is_slow(&pass(&mut owner)), "ten are enough");
     let now_ns = owner.core.now.ns;
     owner.core.handle_command(now_ns, 1, Command::Detach { end: consumer, mode: DetachMode::Close });
-    assert!(pass(&mut owner).is_empty());
+    assert_eq!(pass(&mut owner), [Event::Ended]);
     assert_eq!(owner.core.deadline(), None, "nobody is looked at any more");
 }
 

@@ -188,6 +188,8 @@ impl World {
                     self.fates.get_mut(&(place_of(consumer), number)).expect("it was sent").confirmed = true;
                 }
             }
+            // Of a subscription that was closed.
+            (Event::Ended, Some(Link::Consumer(_))) => {}
             (event, _) => panic!("no link gets this: {event:?}"),
         }
     }
