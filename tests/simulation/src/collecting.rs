@@ -33,6 +33,8 @@ pub fn collect(world: &mut World) {
     let told: Vec<_> = owed.iter().take(5).map(|&(message, _)| world.model.tell(message)).collect();
     assert!(owed.is_empty(), "{} messages never came: {told:#?}, {}", owed.len(), left(world));
     unsubscribe(world, &collectors);
+    // Message groups that collectors have are nobody else's.
+    part(world);
     sweep(world);
     part(world);
     world.declare_nothing();
@@ -159,6 +161,10 @@ fn unsubscribe(world: &mut World, seats: &[usize]) {
 
 /// Takes what those left who mean harm, wherever it is.
 fn sweep(world: &mut World) {
+    let is_due =
+        |world: &mut World| world.node.views().iter().flat_map(|view| &view.queues).all(|queue| queue.delayed == 0);
+    let end = world.schedule.now_ns() + PAUSE_NS;
+    assert!(world.run_until(end, is_due), "what is to come later comes: {}", left(world));
     let views = world.node.views();
     let queues = views.iter().flat_map(|view| &view.queues).filter(|queue| queue.messages > 0);
     let roles: Vec<Role> = queues.map(|queue| Role::sweeper(queue.address.clone())).collect();
