@@ -56,6 +56,10 @@ pub struct Options {
     /// Seconds of each round.
     #[arg(long, default_value_t = 3.0)]
     seconds: f64,
+    /// Messages that the pair of `rates` has on the way at most. Between routers' clients that is from end to end; a queue has as many on each
+    /// side of it.
+    #[arg(long, default_value_t = 2000)]
+    window: u32,
     /// Links attached, and detached, in a second.
     #[arg(long, default_value_t = 1000)]
     churn_rate: u32,

@@ -32,7 +32,7 @@ pub(super) fn measure(options: &Options) -> io::Result<Vec<Figure>> {
     // Shares that the broker is held to as well (`compare`).
     for (name, size, target) in [("100 B unsettled", 100, 0.3), ("1 KiB unsettled", 1024, 0.7)] {
         let (addresses, settle, kept) = (load::queues(1), Settle::Unsettled, Kept::Volatile);
-        let load = Load { addresses, home: None, size, window: 2000, settle, kept, seconds: options.seconds };
+        let load = Load { addresses, home: None, size, window: options.window, settle, kept, seconds: options.seconds };
         let (mut relays, mut ways) = (Vec::new(), [Way::default(), Way::default(), Way::default()]);
         let (mut queues, mut hops) = (Vec::new(), Vec::new());
         for _ in 0..options.rounds {
