@@ -98,10 +98,7 @@ impl<H> Turn<H> {
     /// Takes the router's table that all shards are to go by.
     pub fn handle_table(&mut self, update: Update) {
         match &update.changed {
-            Changed::Some(keys) => {
-                let gone = keys.iter().filter(|key| update.table.find(key).is_none());
-                gone.for_each(|key| self.home.forget_address(key.as_str()));
-            }
+            Changed::Some { gone, .. } => gone.iter().for_each(|(key, _)| self.home.forget_address(key.as_str())),
             Changed::All => {
                 let is_there = |key: &str| Key::read(key).is_some_and(|key| update.table.find(&key).is_some());
                 self.home.forget_addresses(|key| !is_there(key));

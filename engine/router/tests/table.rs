@@ -7,7 +7,7 @@ use engine_router::address::Key;
 use engine_router::control::{Announced, Changes};
 use engine_router::limits::LINK_ROUTES_MAX;
 use engine_router::set::RouterIndex;
-use engine_router::table::{Addresses, Change, Consumer, ConsumerId, Place, Table};
+use engine_router::table::{Address, Addresses, Change, Consumer, ConsumerId, Place, Table};
 use proptest::prelude::*;
 
 const KEYS: usize = 8;
@@ -187,8 +187,15 @@ proptest! {
         let mut model = Model::new();
         let mut views = Vec::new();
         for step in &steps {
+            let before = addresses.view();
             apply(step, &mut addresses, &mut model);
             addresses.check();
+            let gone: BTreeSet<u32> = addresses.take_gone().into_iter().map(|(_, number)| number).collect();
+            let after = addresses.view();
+            let is_gone = |(key, address): &(&Key, &Address)| after.find(key).is_none_or(|now| now.number != address.number);
+            let expected: BTreeSet<u32> = before.iter().filter(is_gone).map(|(_, address)| address.number).collect();
+            // What came and went in one step was in no table.
+            prop_assert!(gone.is_superset(&expected), "{:?} of {:?}", gone, expected);
             prop_assert_eq!(addresses.count(), model.len());
             views.push((addresses.view(), model.clone()));
         }

@@ -136,7 +136,12 @@ pub struct Update {
 #[derive(Clone, Debug)]
 pub enum Changed {
     /// These.
-    Some(Arc<[Key]>),
+    Some {
+        /// They.
+        keys: Arc<[Key]>,
+        /// Those among them that were gone, with their numbers: they may be back, and others may have the numbers now.
+        gone: Arc<[(Key, u32)]>,
+    },
     /// Any: other routers are reached than before.
     All,
 }
@@ -446,10 +451,10 @@ impl Registry {
         let is_any = self.has_new_routes || self.ruling.has_new_rules() || self.changed.len() > CHANGED_MAX;
         self.version += 1;
         self.has_new_routes = false;
-        let keys = std::mem::take(&mut self.changed);
+        let (keys, gone) = (std::mem::take(&mut self.changed), self.addresses.take_gone());
         let changed = match is_any {
             true => Changed::All,
-            false => Changed::Some(keys.into_iter().collect()),
+            false => Changed::Some { keys: keys.into_iter().collect(), gone: gone.into() },
         };
         let link_routes = self.ruling.tell();
         Some(Update { version: self.version, table: self.addresses.view(), changed, link_routes })

@@ -227,7 +227,7 @@ impl Router {
 
     /// All shards are to go by another table, and this one does from here on.
     pub fn handle_update(&mut self, update: Update) {
-        let before = std::mem::replace(&mut self.table, update.table);
+        self.table = update.table;
         self.neighbours.ways += 1;
         self.heard.clear();
         if let Some(routes) = update.link_routes {
@@ -237,13 +237,9 @@ impl Router {
         }
         let is_first = self.senders.is_done();
         match update.changed {
-            Changed::Some(keys) => {
-                for key in keys.iter() {
-                    if let (Some(gone), None) = (before.find(key), self.table.find(key)) {
-                        self.chosen.spread.forget(gone.number);
-                    }
-                    self.senders.note(key.name());
-                }
+            Changed::Some { keys, gone } => {
+                gone.iter().for_each(|(_, number)| self.chosen.spread.forget(*number));
+                keys.iter().for_each(|key| self.senders.note(key.name()));
             }
             Changed::All => {
                 self.chosen.spread.forget_turns();

@@ -85,7 +85,7 @@ impl World {
         }
         let mut changed = 0;
         if let Some(update) = self.registry.poll_update() {
-            if let Changed::Some(keys) = &update.changed {
+            if let Changed::Some { keys, .. } = &update.changed {
                 changed = keys.len();
             }
             self.table = Some(update.table);

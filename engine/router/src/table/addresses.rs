@@ -17,7 +17,7 @@ use super::address::{Address, Consumer, ConsumerId};
 use super::learning::Learning;
 use super::rules::Rules;
 use super::trie::Trie;
-use super::view::{LinkRoutes, Seeded, Table, pattern_of};
+use super::view::{LinkRoutes, Seeded, Table, pattern_of, treatment_by_rule};
 use crate::address::{Class, Key};
 use crate::control::Announced;
 use crate::limits::{ADDRESSES_MAX, LINK_ROUTES_MAX, ROUTER_ADDRESSES_MAX, ROUTERS_MAX};
@@ -48,6 +48,14 @@ struct Known {
     round: u32,
 }
 
+/// What was done to an address.
+struct Edited {
+    is_new: bool,
+    /// The number that it had, if it is gone.
+    gone: Option<u32>,
+    treatment: Treatment,
+}
+
 /// The table, to be changed.
 #[derive(Debug)]
 pub struct Addresses {
@@ -60,6 +68,8 @@ pub struct Addresses {
     pub(super) learning: Learning,
     /// Numbers that are free below the highest that was given.
     free: Vec<u32>,
+    /// Addresses that are gone since somebody asked, with their numbers (`take_gone`).
+    gone: Vec<(Key, u32)>,
     numbers: u32,
     /// Link routes that somebody serves, and those that are declared here, which make the trees of the view.
     link_routes: BTreeSet<Key>,
@@ -82,6 +92,7 @@ impl Addresses {
             by_router: vec![Known { keys: HashMap::with_hasher(seeded), round: 0 }; ROUTERS_MAX],
             learning: Learning::default(),
             free: Vec::new(),
+            gone: Vec::new(),
             numbers: 0,
             link_routes: BTreeSet::new(),
             declared: BTreeSet::new(),
@@ -124,6 +135,12 @@ impl Addresses {
     /// Other rules hold. An address that is there keeps its distribution until nobody wants it any more.
     pub fn set_rules(&mut self, rules: Arc<Rules>) {
         self.table.rules = rules;
+    }
+
+    /// Addresses that are gone since this was asked last, with their numbers; they may be back, and others may have the numbers by now.
+    #[must_use]
+    pub fn take_gone(&mut self) -> Vec<(Key, u32)> {
+        std::mem::take(&mut self.gone)
     }
 
     /// How many addresses there are.
@@ -259,43 +276,43 @@ impl Addresses {
     /// is no room for it.
     fn edit(&mut self, key: &Key, hint: Option<Treatment>, change: impl FnOnce(&mut Address)) -> Option<Treatment> {
         let hash = self.table.seeded.hash_one(key);
-        let is_new = self.table.trie.find(hash, key.as_str()).is_none();
-        if is_new && self.count >= ADDRESSES_MAX {
-            return None;
-        }
-        let made = is_new.then(|| Arc::new(self.make(key, hint)));
-        let (treatment, gone) = self.table.trie.edit(hash, key, |slot| {
-            let address = Arc::make_mut(made.or_else(|| slot.take()).map(|address| slot.insert(address))?);
+        let is_full = self.count >= ADDRESSES_MAX;
+        let number = self.free.last().copied().unwrap_or(self.numbers);
+        let Table { trie, rules, .. } = &mut self.table;
+        let make = || Address {
+            number,
+            treatment: treatment_by_rule(rules, key, hint),
+            local: Vec::new(),
+            routers: RouterSet::EMPTY,
+        };
+        let Edited { is_new, gone, treatment } = trie.edit(hash, key, |slot| {
+            let is_new = slot.is_none();
+            if is_new && is_full {
+                return None;
+            }
+            let address = Arc::make_mut(slot.get_or_insert_with(|| Arc::new(make())));
             change(address);
             let gone = (!address.is_wanted()).then_some(address.number);
             let treatment = address.treatment;
             if gone.is_some() {
                 *slot = None;
             }
-            Some((treatment, gone))
+            Some(Edited { is_new, gone, treatment })
         })?;
+        if is_new {
+            if self.free.pop().is_none() {
+                self.numbers += 1;
+            }
+            self.count += 1;
+            self.note_link_route(key);
+        }
         if let Some(number) = gone {
             self.free.push(number);
+            self.gone.push((key.clone(), number));
             self.count -= 1;
             self.has_new_link_routes |= self.link_routes.remove(key);
         }
         Some(treatment)
-    }
-
-    /// An address that nobody wants yet, and is counted.
-    fn make(&mut self, key: &Key, hint: Option<Treatment>) -> Address {
-        let number = self.free.pop().unwrap_or_else(|| {
-            self.numbers += 1;
-            self.numbers - 1
-        });
-        self.count += 1;
-        self.note_link_route(key);
-        Address {
-            number,
-            treatment: self.table.treatment_by_rule(key, hint),
-            local: Vec::new(),
-            routers: RouterSet::EMPTY,
-        }
     }
 
     fn note_link_route(&mut self, key: &Key) {

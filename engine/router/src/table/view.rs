@@ -83,17 +83,7 @@ impl Table {
     /// How messages of an address are spread.
     #[must_use]
     pub fn treatment(&self, key: &Key) -> Treatment {
-        self.find(key).map_or_else(|| self.treatment_by_rule(key, None), |address| address.treatment)
-    }
-
-    /// The same of one that nobody wants: classes of the protocol have their own ways, for others rules have, or another router (`hint`).
-    pub(super) fn treatment_by_rule(&self, key: &Key, hint: Option<Treatment>) -> Treatment {
-        match key.class() {
-            Class::Mobile => self.rules.treatment(key.name(), hint),
-            Class::Topological => Treatment::Flood,
-            Class::Local | Class::Router | Class::Area | Class::Edge => Treatment::Closest,
-            Class::PrefixIn | Class::PrefixOut | Class::PatternIn | Class::PatternOut => Treatment::LinkBalanced,
-        }
+        self.find(key).map_or_else(|| treatment_by_rule(&self.rules, key, None), |address| address.treatment)
     }
 
     /// Whether somebody can be reached who wants messages of an address: whether its senders get credit.
@@ -121,6 +111,17 @@ impl Table {
         let [senders, receivers] = &self.link_routes;
         let tree = if matches!(direction, Class::PrefixIn | Class::PatternIn) { senders } else { receivers };
         tree.best(address).map(|(_, key)| key)
+    }
+}
+
+/// How messages of an address are spread that nobody wants: classes of the protocol have their own ways, for others rules have, or another
+/// router (`hint`).
+pub(super) fn treatment_by_rule(rules: &Rules, key: &Key, hint: Option<Treatment>) -> Treatment {
+    match key.class() {
+        Class::Mobile => rules.treatment(key.name(), hint),
+        Class::Topological => Treatment::Flood,
+        Class::Local | Class::Router | Class::Area | Class::Edge => Treatment::Closest,
+        Class::PrefixIn | Class::PrefixOut | Class::PatternIn | Class::PatternOut => Treatment::LinkBalanced,
     }
 }
 
