@@ -3,7 +3,7 @@
 //! Guarantees: a sender has credit if somebody can be reached, and none otherwise. A receiver's attach is answered when all shards know of
 //! it (`Router::handle_answer`), but for links of an edge to the interior, which count when that says so (`tracking`).
 
-use engine_core::command::{ConsumerSpec, ProducerSpec, Settle, Stage};
+use engine_core::command::{ConsumerSpec, ProducerSpec, RoutingType, Settle, Stage};
 use engine_core::event::{Event, Refusal};
 use engine_core::key::LinkKey;
 use engine_core::slab::Key as Place;
@@ -37,12 +37,11 @@ impl Router {
     pub(crate) fn attach_sender(&mut self, link: LinkKey, spec: &ProducerSpec) {
         let between = spec.passage.between;
         let stage = if between.is_some() { stage_from_edge(spec.passage.stage) } else { spec.passage.stage };
-        let found = self.key(&spec.address, table::End::Sender, stage);
-        let (key, edge) = match found.and_then(|key| Ok((key, self.edge_of(between)?))) {
+        let found = self.key_and_routing(&spec.address, table::End::Sender, stage);
+        let ((key, routing), edge) = match found.and_then(|found| Ok((found, self.edge_of(between)?))) {
             Ok(found) => found,
             Err(refusal) => return self.out.told.push((link, Event::Refused { refusal })),
         };
-        let routing = self.routing(&key);
         let edge = between.zip(edge).map(|(between, edge)| (between.connection, edge));
         let sender = Sender {
             link,
@@ -94,24 +93,27 @@ impl Router {
     }
 
     pub(crate) fn attach_receiver(&mut self, link: LinkKey, spec: ConsumerSpec) {
-        let key = self.key(&spec.address, table::End::Receiver, spec.passage.stage).and_then(|key| match key.class() {
-            Class::Mobile | Class::Local | Class::Topological if Some(&key) != self.own.up.as_ref() => Ok(key),
+        let found = self.key_and_routing(&spec.address, table::End::Receiver, spec.passage.stage);
+        let found = found.and_then(|(key, routing)| match key.class() {
+            Class::Mobile | Class::Local | Class::Topological if Some(&key) != self.own.up.as_ref() => {
+                Ok((key, routing))
+            }
             _ => {
                 let text = format!("{} names a router: nobody receives from there", spec.address);
                 Err(Refusal::new(Condition::NotAllowed, text))
             }
         });
         let between = spec.passage.between;
-        let (key, edge) = match key.and_then(|key| Ok((key, self.edge_of(between)?))) {
+        let ((key, routing), edge) = match found.and_then(|found| Ok((found, self.edge_of(between)?))) {
             Ok(found) => found,
             Err(refusal) => return self.out.told.push((link, Event::Refused { refusal })),
         };
         if let (Some(between), Mode::Edge) = (between, self.own.mode) {
-            return self.attach_proxy(link, spec, key, between);
+            return self.attach_proxy(link, spec, (key, routing), between);
         }
         let id = ConsumerId::at(self.own.shard, self.numbered);
         let connection = between.map(|between| between.connection);
-        if let Err(refusal) = self.insert_receiver(link, &spec, key.clone(), (id, connection)) {
+        if let Err(refusal) = self.insert_receiver(link, &spec, (key.clone(), routing), (id, connection)) {
             return self.out.told.push((link, Event::Refused { refusal }));
         }
         self.need(Way::Down, &key, Need::More);
@@ -148,10 +150,9 @@ impl Router {
         &mut self,
         link: LinkKey,
         spec: &ConsumerSpec,
-        key: Key,
+        (key, routing): (Key, RoutingType),
         (consumer, connection): (ConsumerId, Option<u64>),
     ) -> Result<Place, Box<Refusal>> {
-        let routing = self.routing(&key);
         let capacity = spec.passage.capacity.unwrap_or(self.own.capacity);
         let receiver = Receiver {
             link,

@@ -187,7 +187,8 @@ impl Router {
             return known.into_iter().for_each(|place| self.detach(end_key(place)));
         }
         let id = ConsumerId::at(self.own.shard, anonymous(self.numbered));
-        let place = match self.insert_receiver(link, &spec, key.clone(), (id, Some(between.connection))) {
+        let found = (key.clone(), RoutingType::Anycast);
+        let place = match self.insert_receiver(link, &spec, found, (id, Some(between.connection))) {
             Ok(place) => place,
             Err(refusal) => return self.out.told.push((link, Event::Refused { refusal })),
         };
@@ -208,10 +209,15 @@ impl Router {
     }
 
     /// The interior receives on a link for one address: it counts when the interior has said that somebody receives there.
-    pub(crate) fn attach_proxy(&mut self, link: LinkKey, spec: ConsumerSpec, key: Key, between: Between) {
+    pub(crate) fn attach_proxy(
+        &mut self,
+        link: LinkKey,
+        spec: ConsumerSpec,
+        (key, routing): (Key, RoutingType),
+        between: Between,
+    ) {
         let id = ConsumerId::at(self.own.shard, self.numbered);
-        let routing = self.routing(&key);
-        match self.insert_receiver(link, &spec, key.clone(), (id, Some(between.connection))) {
+        match self.insert_receiver(link, &spec, (key.clone(), routing), (id, Some(between.connection))) {
             Ok(place) => {
                 if let Some(End::Receiver(receiver)) = self.ends.get_mut(place) {
                     receiver.is_listed = false;

@@ -441,15 +441,28 @@ impl Router {
 
     /// The key of an address for a link's end.
     pub(crate) fn key(&self, address: &str, end: table::End, stage: Option<Stage>) -> Result<Key, Box<Refusal>> {
+        self.key_and_routing(address, end, stage).map(|(key, _)| key)
+    }
+
+    /// The same, with what the address's distribution is to a client.
+    pub(crate) fn key_and_routing(
+        &self,
+        address: &str,
+        end: table::End,
+        stage: Option<Stage>,
+    ) -> Result<(Key, RoutingType), Box<Refusal>> {
         let here = Here { id: &self.own.id, mode: self.own.mode };
         let key = self.table.rules().key(address, end, stage.and_then(claim), here).ok_or_else(|| {
             Refusal::new(Condition::InvalidField, format!("{address:?} names nothing that messages can be routed by"))
         })?;
-        if self.table.treatment(&key) == Treatment::Unavailable {
-            let text = format!("{address} is not available: the distribution of its addresses is `unavailable`");
-            return Err(Refusal::new(Condition::NotFound, text));
+        match self.table.treatment(&key) {
+            Treatment::Unavailable => {
+                let text = format!("{address} is not available: the distribution of its addresses is `unavailable`");
+                Err(Refusal::new(Condition::NotFound, text))
+            }
+            Treatment::Flood | Treatment::Multicast => Ok((key, RoutingType::Multicast)),
+            _ => Ok((key, RoutingType::Anycast)),
         }
-        Ok(key)
     }
 
     /// A link is gone.
@@ -499,14 +512,6 @@ impl Router {
             Some(End::Relay(_)) | None => return,
         }
         self.act();
-    }
-
-    /// What the distribution of an address is to a client.
-    pub(crate) fn routing(&self, key: &Key) -> RoutingType {
-        match self.table.treatment(key) {
-            Treatment::Flood | Treatment::Multicast => RoutingType::Multicast,
-            _ => RoutingType::Anycast,
-        }
     }
 
     /// Tells senders of the credit that they have.
