@@ -10,30 +10,7 @@ folder="$(mkdir -p "${1:?a folder}" && cd "$1" && pwd)" binary="$(realpath "${2:
 version="$("$binary" --version)" || { echo "heddle-router.sh: $binary does not run" >&2; exit 1; }
 
 # What qdrouterd is given, but for its workers.
-cat >"$folder/qdrouterd.conf" <<CONF
-router {
-    mode: standalone
-    id: perf
-}
-listener {
-    host: 127.0.0.1
-    port: $port
-    role: normal
-    authenticatePeer: no
-    saslMechanisms: ANONYMOUS
-    linkCapacity: 2000
-    maxFrameSize: 1048576
-}
-address {
-    prefix: perf
-    distribution: balanced
-}
-log {
-    module: DEFAULT
-    enable: warning+
-    outputFile: $folder/router.log
-}
-CONF
+sed "s|@PORT@|$port|; s|@FOLDER@|$folder|; /workerThreads/d" "$(dirname "$0")/router.conf" >"$folder/qdrouterd.conf"
 run=("$binary" run --router "$folder/qdrouterd.conf" --shards 1 --http 127.0.0.1:0)
 words="$(printf '"%s", ' "${run[@]}")"
 cat >"$folder/peer.toml" <<PEER

@@ -10,33 +10,7 @@ set -euo pipefail
 folder="$(mkdir -p "${1:?a folder}" && cd "$1" && pwd)" binary="$(realpath "${2:?the path of a qdrouterd}")" port="${3:-5675}"
 version="$("$binary" --version)" || { echo "qdrouterd.sh: $binary does not run" >&2; exit 1; }
 
-# Two workers: one waits for the core thread while the other reads; on one core more of them only take turns. Credit as for the
-# brokers, and log lines only for what is wrong.
-cat >"$folder/qdrouterd.conf" <<CONF
-router {
-    mode: standalone
-    id: perf
-    workerThreads: 2
-}
-listener {
-    host: 127.0.0.1
-    port: $port
-    role: normal
-    authenticatePeer: no
-    saslMechanisms: ANONYMOUS
-    linkCapacity: 2000
-    maxFrameSize: 1048576
-}
-address {
-    prefix: perf
-    distribution: balanced
-}
-log {
-    module: DEFAULT
-    enable: warning+
-    outputFile: $folder/qdrouterd.log
-}
-CONF
+sed "s|@PORT@|$port|; s|@FOLDER@|$folder|" "$(dirname "$0")/router.conf" >"$folder/qdrouterd.conf"
 cat >"$folder/peer.toml" <<PEER
 name = "qdrouterd"
 version = "$version"

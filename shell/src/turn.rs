@@ -449,10 +449,8 @@ impl<H> Turn<H> {
                 entry.protocol.handle_claim(&mut self.home, event);
             }
             None => {
-                let Some(Parting { conn, id, event }) = self.home.handle_unrouted(link, event) else { return };
-                if let Some(entry) = self.entries.get_mut(conn) {
-                    touch(&mut self.dirty, entry, conn);
-                    entry.protocol.handle_parting(&mut self.home, id, event);
+                if let Some(Parting { conn, id, event }) = self.home.handle_unrouted(link, event) {
+                    self.step(conn, |protocol, home| protocol.handle_parting(home, id, event));
                 }
             }
         }

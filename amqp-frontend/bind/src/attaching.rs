@@ -73,7 +73,8 @@ impl Bind {
             self.pass_credit(home, route.place, link_id(route.id));
             return;
         };
-        let mut reply = terminus::reply(&attach, info, home.nodes_of(route.place));
+        let nodes = home.nodes_of(route.place);
+        let mut reply = terminus::reply(&attach, info, nodes);
         match attach.role {
             Role::Sender if home.is_lasting(route.place) => {
                 lasting::answer_sender(&mut reply, &attach, info.unsettled.as_deref());
@@ -82,7 +83,8 @@ impl Bind {
             Role::Receiver => lasting::answer_receiver(&mut reply, &attach, info.unsettled.as_deref()),
         }
         self.machine.accept_attach(link_id(route.id), reply, &mut self.out);
-        if home.ends_at_owner(route.place) {
+        if nodes == Nodes::Stored {
+            // Its owner says when it has ended (`Home::release`).
             self.machine.answer_later(link_id(route.id));
         }
         if joints::carries(&attach) == Some(Carries::Parts) {

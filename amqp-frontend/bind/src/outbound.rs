@@ -62,11 +62,12 @@ impl Bind {
         match event {
             Event::Settled { first, last, outcome } => self.machine.settle(id, first, last, said(outcome)),
             Event::Confirmed { delivery } => self.machine.confirm(id, delivery),
-            _ => {
+            Event::Ended => {
                 self.client.drop_leaving();
                 self.machine.detach(id, Closing::Closed, None, &mut self.out);
                 self.handle_answered(home);
             }
+            other => unreachable!("{other:?} is not told of a link that was detached"),
         }
     }
 

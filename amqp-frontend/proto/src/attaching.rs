@@ -224,12 +224,16 @@ impl Connection {
 
     /// Answers a detach of the peer.
     pub(crate) fn answer_detach(&mut self, id: LinkId, closing: Closing, error: Option<AmqpError>, out: &mut Out) {
+        self.put_detach(id, closing, error, out);
+        self.remove_link(id.session, id.handle);
+    }
+
+    /// Says that a link is detached, behind what is to be said of its deliveries: nothing more can be then.
+    pub(crate) fn put_detach(&mut self, id: LinkId, closing: Closing, error: Option<AmqpError>, out: &mut Out) {
         let max_frame = self.remote.max_frame;
-        let Some(session) = self.session(id.session) else { return };
-        session.poll_settlements(max_frame, out);
+        self.session(id.session).into_iter().for_each(|session| session.poll_settlements(max_frame, out));
         let (handle, closed) = (id.handle, closing.is_closed());
         put_end(out, max_frame, id.session, error, |error| Performative::Detach(Detach { handle, closed, error }));
-        self.remove_link(id.session, handle);
     }
 }
 

@@ -3,7 +3,7 @@
 
 use amqp_codec::AmqpError;
 use amqp_codec::performative::{
-    self, Begin, Detach, End, Flow, Performative, ReceiverSettleMode, Role, SenderSettleMode, encode_frame,
+    self, Begin, End, Flow, Performative, ReceiverSettleMode, Role, SenderSettleMode, encode_frame,
 };
 use bytes::Bytes;
 use engine_message::Condition;
@@ -345,7 +345,6 @@ impl Connection {
 
     /// Detaches a link from our side, or answers the peer's detach (`answer_later`), which says itself whether the link is closed.
     pub fn detach(&mut self, id: LinkId, closing: Closing, error: Option<AmqpError>, out: &mut Out) {
-        let max_frame = self.remote.max_frame;
         let link = self.session(id.session).and_then(|session| session.link_by_id(id));
         let Some(link) = link else { return };
         match link.phase {
@@ -363,12 +362,8 @@ impl Connection {
         let Some(link) = session.link_by_id(id) else { return };
         link.phase = endpoint::Phase::Detaching;
         link.partial = None;
-        // Of a link that is detached nothing more can be said.
-        session.poll_settlements(max_frame, out);
         session.quiet(id.handle);
-        let (handle, closed) = (id.handle, closing.is_closed());
-        let detach = |error| Performative::Detach(Detach { handle, closed, error });
-        put_end(out, max_frame, id.session, error, detach);
+        self.put_detach(id, closing, error, out);
     }
 
     /// Whether the connection is open and its peer may send.

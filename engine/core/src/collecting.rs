@@ -10,6 +10,7 @@ use crate::command::{DetachMode, Lifetime, Modified, Outcome};
 use crate::core::Core;
 use crate::ends::{Consumer, End, EndRole, Producer};
 use crate::event::{Event, Refusal};
+use crate::key::LinkKey;
 use crate::queue::{Consumers, Kind, Withheld};
 use crate::slab::Key;
 
@@ -57,9 +58,7 @@ impl Core {
         let Some(End { link, role }) = self.nodes.ends.remove(end) else { return };
         match role {
             EndRole::Producer(mut producer) => {
-                if let Some((first, last)) = producer.accepted {
-                    self.events.push_back((link, Event::Settled { first, last, outcome: Outcome::Accepted }));
-                }
+                self.tell_accepted(link, &producer);
                 if let Some(unsettled) = producer.unsettled.take() {
                     self.suspend(*unsettled, mode);
                 }
@@ -117,6 +116,13 @@ impl Core {
         self.collect_created(address, end);
     }
 
+    /// A sender whose end is gone is told what was accepted of it last.
+    fn tell_accepted(&mut self, link: LinkKey, producer: &Producer) {
+        if let Some((first, last)) = producer.accepted {
+            self.events.push_back((link, Event::Settled { first, last, outcome: Outcome::Accepted }));
+        }
+    }
+
     /// Deletes a dynamic node that lives as long as the link `gone`, or an address that has no reason to stay.
     fn collect_created(&mut self, key: Key, gone: Key) {
         let Some(address) = self.nodes.addresses.get(key) else { return };
@@ -136,9 +142,7 @@ impl Core {
         let text = format!("the dynamic node {} was deleted", address.name);
         for &end in std::mem::take(&mut address.producers).listed() {
             let Some(End { link, role: EndRole::Producer(producer) }) = self.nodes.ends.remove(end) else { continue };
-            if let Some((first, last)) = producer.accepted {
-                self.events.push_back((link, Event::Settled { first, last, outcome: Outcome::Accepted }));
-            }
+            self.tell_accepted(link, &producer);
             let ends = &self.nodes.ends;
             if let Some(queue) = producer.withheld.and_then(|queue| self.nodes.queues.get_mut(queue)) {
                 queue.withheld.handle_gone(|end| ends.get(end).is_some());

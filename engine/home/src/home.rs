@@ -515,12 +515,6 @@ impl Home {
         }
     }
 
-    /// Whether the owner of a link says when it has ended (`release`).
-    #[must_use]
-    pub fn ends_at_owner(&self, place: Slot) -> bool {
-        self.links.get(place).is_some_and(|link| link.owner != ROUTED)
-    }
-
     /// A link ended at its peer's side; gives when that may be answered, if `mode` says that the peer waits for it.
     pub fn release(&mut self, client: &mut Client, place: Slot, mode: DetachMode) -> Answer {
         client.drop_stream(place);

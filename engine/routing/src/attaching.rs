@@ -82,7 +82,7 @@ impl Router {
         let key = self.key(address, end, None).ok().filter(|key| key.class() == Class::Mobile)?;
         let known = self.table.find(&key).filter(|known| !known.local.is_empty() || !known.routers.is_empty());
         match (known, half) {
-            (None, _) => Some(Meeting::ByName(key.clone())),
+            (None, _) => Some(Meeting::ByName(key)),
             (Some(_), Half::Receiver) => None,
             (Some(known), Half::Sender) => {
                 let target = only(known, self.table.routes(), &Passage::HERE)??;

@@ -40,8 +40,8 @@ pub const ENDS_MAX: u32 = 1 << 24;
 /// in the next turns, and a receiver's attach is answered behind that.
 pub const LOOKS_MAX: usize = 2048;
 
-/// Addresses that one table names as changed: a shard looks for senders to each at once, in a millisecond. Where more have changed, as when a router with
-/// a million of them comes, none is named, and each sender's address is looked up in its turn.
+/// Addresses that one table names as changed: a shard looks for senders to each at once, in a millisecond. Where more have changed, as when a
+/// router with a million of them comes, none is named, and each sender's address is looked up in its turn.
 pub const CHANGED_MAX: usize = 4096;
 
 /// Addresses of other routers that one table takes in: some milliseconds of work of the registry, 1.5 us each, and fewer than `CHANGED_MAX`. The

@@ -455,14 +455,12 @@ impl Router {
         let key = self.table.rules().key(address, end, stage.and_then(claim), here).ok_or_else(|| {
             Refusal::new(Condition::InvalidField, format!("{address:?} names nothing that messages can be routed by"))
         })?;
-        match self.table.treatment(&key) {
-            Treatment::Unavailable => {
-                let text = format!("{address} is not available: the distribution of its addresses is `unavailable`");
-                Err(Refusal::new(Condition::NotFound, text))
-            }
-            Treatment::Flood | Treatment::Multicast => Ok((key, RoutingType::Multicast)),
-            _ => Ok((key, RoutingType::Anycast)),
+        let treatment = self.table.treatment(&key);
+        if treatment == Treatment::Unavailable {
+            let text = format!("{address} is not available: the distribution of its addresses is `unavailable`");
+            return Err(Refusal::new(Condition::NotFound, text));
         }
+        Ok((key, if treatment.is_copying() { RoutingType::Multicast } else { RoutingType::Anycast }))
     }
 
     /// A link is gone.

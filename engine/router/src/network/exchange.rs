@@ -1,8 +1,8 @@
 //! One of the two things that routers tell each other of themselves (neighbours, addresses), by its sequence number: what is known, what
 //! is to be asked for, what is owed.
 //!
-//! Guarantees: a question is asked again until it is answered, no more often than `RETRY_NS` unless there is a new link to the router; a router that asks is answered no more
-//! often than the host says, and each time that it is told the same after twice the time.
+//! Guarantees: a question is asked again until it is answered, no more often than `RETRY_NS` unless there is a new link to the router; a router
+//! that asks is answered no more often than the host says, and each time that it is told the same after twice the time.
 
 use super::config::SECOND_NS;
 
