@@ -161,7 +161,7 @@ pub struct CutSearch {
 struct Search {
     owner: Owner,
     keep: Keep,
-    /// What the next batch goes on from; nothing is due before the first one.
+    /// What the next batch goes on from; before the first one, any that is in the first segment is due.
     next: Option<Position>,
     /// Behind the last batch that is kept.
     kept: Place,
@@ -249,7 +249,12 @@ impl Search {
     }
 
     fn is_due(&self, place: Place, header: &BatchHeader) -> bool {
-        self.due == Some(place) && self.next.is_none_or(|next| next.continues(header))
+        let goes_on = match self.next {
+            Some(next) => next.continues(header),
+            // A segment before this one that has no whole batch had one: none is begun before the one before it was used.
+            None => self.kept.segment == place.segment,
+        };
+        self.due == Some(place) && goes_on
     }
 
     /// What is damaged, if a batch is not due at its place: what should be behind those that are kept, or the header of its segment.

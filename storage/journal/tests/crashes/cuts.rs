@@ -295,3 +295,22 @@ fn a_damage_before_the_number_is_told_and_cuts_nothing() {
     let cut = journal.search(Keep::Through(3), SEGMENT).expect("what is damaged goes");
     assert_eq!((cut.place, cut.tail.batches), (place, 2));
 }
+
+#[test]
+fn a_first_segment_whose_only_batch_is_damaged_ends_the_journal() {
+    // Six of these fill a segment.
+    let bodies: Vec<(Vec<u8>, bool)> = (1..=12).map(|number| (vec![2 * number; 9000], number == 6)).collect();
+    let mut journal = Journal::new(&bodies);
+    assert_eq!(journal.history.iter().map(|(last, _)| *last).collect::<Vec<_>>(), [6, 12]);
+    journal.disk.segments.get_mut(&1).expect("it is there")[BLOCK + 200] ^= 4;
+    let place = storage_journal::Place { segment: 1, offset: BLOCK as u64 };
+    let fault = Fault { segment: 1, offset: BLOCK as u64, kind: FaultKind::Batch };
+    assert_eq!(journal.disk.replay(), Err(fault), "a node does not start with it");
+    assert_eq!(journal.search(Keep::Through(6), SEGMENT), Err(NoCut::Damaged { place, last: 0 }));
+    let cut = journal.search(Keep::Whole, SEGMENT).expect("what is damaged goes");
+    assert_eq!((cut.place, cut.batch, cut.reach, cut.tail.batches), (place, 0, Reach::START, 1));
+    for step in cut.steps(&journal.found()).expect("nothing was freed") {
+        journal.carry_out(step, Power::Stays);
+    }
+    assert_eq!(journal.start(None), Vec::<Vec<u8>>::new());
+}
