@@ -49,6 +49,7 @@ pub fn one(config: &Config, connector: &Connector, to: &ConnectTo) -> ConnectorC
             role => role,
         },
         link_capacity: connector.link_capacity,
+        congestion_control: connector.congestion_control.0.clone(),
         endpoints: connector.endpoints.iter().map(endpoint).collect(),
         layers: amqp::layers(connector.transport),
         tls: to.tls.clone(),

@@ -114,7 +114,8 @@ pub fn one(
     let is_judged = !matches!(listener.role, Role::InterRouter | Role::Edge);
     let judge = (is_judged && judging == Judging::Policy).then_some(Judge { vhost });
     let (link_capacity, amqp) = (listener.link_capacity, Arc::new(amqp));
-    ListenerConfig { number, name, role, link_capacity, address, layers, tls, amqp, judge }
+    let congestion_control = listener.congestion_control.0.clone();
+    ListenerConfig { number, name, role, link_capacity, congestion_control, address, layers, tls, amqp, judge }
 }
 
 /// Says that an address of a listener is listened on.

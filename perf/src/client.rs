@@ -16,6 +16,8 @@ use amqp_codec::performative::{Attach, Open, Role, Source, Target, Terminus};
 use amqp_proto::{Closing, Config, Connection, Event, Input, LinkId, Out, SessionId};
 use engine_rt::{Interest, Readiness, Ready, Socket, Waker, monotonic_ns};
 
+use crate::wire;
+
 /// What is read at a time, octets.
 const READ_BYTES: usize = 256 * 1024;
 /// Largest frame that is taken, octets: the start of one is kept until the rest of it comes.
@@ -154,7 +156,7 @@ impl Client {
     /// # Errors
     /// When nobody listens.
     pub fn connect(to: SocketAddr, config: &Arc<Config>, name: String) -> io::Result<Self> {
-        let socket = Socket::connect(to)?;
+        let socket = wire::connect(to)?;
         let mut out = Out::default();
         let open = Open { container_id: name, ..config.client_open() };
         let machine = Connection::client(Arc::clone(config), open, None, monotonic_ns(), &mut out);

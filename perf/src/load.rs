@@ -10,6 +10,7 @@ use hdrhistogram::Histogram;
 
 use crate::message::{Kept, message};
 use crate::peer::{Peer, Settle, Work, append_transfer};
+use crate::wire;
 
 const SCRATCH: usize = 256 * 1024 + (1 << 20);
 /// Share of a run that is not counted, while queues and caches fill.
@@ -115,8 +116,8 @@ pub fn pairs_over((to, from): (SocketAddr, SocketAddr), load: &Load) -> io::Resu
 pub fn through_relay(to: SocketAddr, load: &Load) -> io::Result<f64> {
     let waker = Waker::new()?;
     let mut readiness = Readiness::new(&waker)?;
-    let producer = Socket::connect(to)?;
-    let consumer = Socket::connect(to)?;
+    let producer = wire::connect(to)?;
+    let consumer = wire::connect(to)?;
     readiness.add(producer.as_raw_fd(), 0, Interest::Write)?;
     readiness.add(consumer.as_raw_fd(), 1, Interest::Read)?;
     let payload = message(load.size, load.kept);
@@ -217,7 +218,7 @@ impl Line {
     fn open((to, from): (SocketAddr, SocketAddr), what: &Paced) -> io::Result<Self> {
         let scratch = vec![0; SCRATCH];
         match what {
-            Paced::Echo => Ok(Self::Echo { socket: Socket::connect(to)?, scratch, partial: Vec::new() }),
+            Paced::Echo => Ok(Self::Echo { socket: wire::connect(to)?, scratch, partial: Vec::new() }),
             Paced::Queue { address, home } => {
                 let consumer = Work::Consumer { received: 0, credit: 0, window: 1000, open: None };
                 let producer = Work::Producer { credit: 0, sent: 0, settled: 0, window: 1000 };

@@ -21,6 +21,7 @@ mod scale;
 mod server;
 mod space;
 mod suite;
+mod wire;
 
 use std::io;
 use std::net::SocketAddr;
@@ -28,7 +29,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use engine_rt::Listener;
+use engine_rt::{CongestionControl, Listener};
 use load_model::number;
 
 use load::{Accepted, Load, Pace, Paced, Reader};
@@ -42,6 +43,10 @@ use relay::Mode;
 struct Arguments {
     #[command(subcommand)]
     command: Command,
+    /// Congestion control of the load's connections, and of those of the bare relay and echo: "system", one by name, or "auto": the system's,
+    /// but none that paces ("bbr") within this machine, as Heddle has it.
+    #[arg(long, global = true, value_name = "NAME", default_value = "system", value_parser = wire::parse)]
+    congestion_control: CongestionControl,
 }
 
 #[derive(Subcommand)]
@@ -162,7 +167,9 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    match run(Arguments::parse().command) {
+    let Arguments { command, congestion_control } = Arguments::parse();
+    wire::choose(congestion_control);
+    match run(command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("heddle-perf: {error}");

@@ -15,6 +15,8 @@ use amqp_codec::performative::{
 };
 use engine_rt::Socket;
 
+use crate::wire;
+
 /// Largest output that is built before it is written, octets.
 const OUT_MAX: usize = 128 * 1024;
 /// Frames larger than this are not sent by any broker under test, octets.
@@ -81,7 +83,7 @@ impl Peer {
     /// # Errors
     /// When nobody listens.
     pub fn connect(to: SocketAddr, home: Option<&str>, address: &str, settle: Settle, work: Work) -> io::Result<Self> {
-        let socket = Socket::connect(to)?;
+        let socket = wire::connect(to)?;
         let mut out = ProtocolHeader::Amqp.bytes().to_vec();
         let open =
             Open { container_id: format!("perf-{}", socket.as_raw_fd()), max_frame_size: FRAME_MAX, ..Open::default() };

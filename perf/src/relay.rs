@@ -6,6 +6,8 @@ use std::os::fd::AsRawFd;
 
 use engine_rt::{Accepted, Interest, Listener, Readiness, Socket, Waker};
 
+use crate::wire;
+
 const BUFFER: usize = 256 * 1024;
 
 struct Side {
@@ -33,6 +35,7 @@ pub fn serve(listener: &Listener, echo: Mode) -> io::Result<()> {
         for event in &ready {
             if event.token == 0 {
                 while let Accepted::Connection(socket) = listener.accept() {
+                    let socket = wire::hold_back(socket)?;
                     readiness.add(socket.as_raw_fd(), next, Interest::Read)?;
                     let peer = match (echo, next % 2) {
                         (Mode::Echo, _) => Some(next),

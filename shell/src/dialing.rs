@@ -159,6 +159,8 @@ impl Shell {
         let Some(one) = self.connectors.get_mut(number) else { return Ok(()) };
         let config = Arc::clone(&one.config);
         let Some(endpoint) = one.machine.endpoint() else { return Ok(()) };
+        let control = socket.set_congestion_control(&config.congestion_control);
+        control.map_err(|error| format!("its congestion_control cannot be had: {error}"))?;
         let host = endpoint.host.to_string();
         let mut hello = Vec::new();
         let transport = Transport::connect(config.layers, config.tls.as_ref(), (&host, endpoint.port), &mut hello);

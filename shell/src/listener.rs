@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use amqp_proto::Config;
+use engine_rt::CongestionControl;
 
 use crate::role::Role;
 use crate::transport::{Layers, TlsServer};
@@ -21,6 +22,8 @@ pub struct ListenerConfig {
     pub role: Role,
     /// Deliveries of a link through the router that may be unsettled, from 1; `None`: as many as the router has for all.
     pub link_capacity: Option<u32>,
+    /// How its connections are held back by the network.
+    pub congestion_control: CongestionControl,
     /// The address; the same on all shards.
     pub address: SocketAddr,
     /// What lies under AMQP.

@@ -84,6 +84,9 @@ impl Shell {
     pub(crate) fn add(&mut self, socket: Socket, listener: Arc<ListenerConfig>) {
         let Ok(transport) = Transport::accept(listener.layers, listener.tls.as_ref()) else { return };
         let peer = socket.peer_addr().map_or_else(|| OWN_PEER.to_owned(), |address| address.to_string());
+        if let Err(error) = socket.set_congestion_control(&listener.congestion_control) {
+            return self.refuse_connection(&peer, &format!("its congestion_control cannot be had: {error}"));
+        }
         let (amqp, capacity, peer_kind) = (Arc::clone(&listener.amqp), listener.link_capacity, listener.role.peer());
         let Some(permit) = self.config.connections.take() else {
             return self.refuse_connection(

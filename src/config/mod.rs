@@ -5,6 +5,7 @@ mod addresses;
 mod agreed;
 mod bounds;
 mod changing;
+mod congestion;
 mod cores;
 mod document;
 mod endpoint;

@@ -255,6 +255,9 @@ impl Resolving<'_> {
             let text = format!("idle_timeout_ms is {idle}: it takes 0 for never, or at least {IDLE_MIN_MS} ms");
             fault("idle_timeout_ms", &text);
         }
+        if let Some(text) = listener.congestion_control.wrong() {
+            fault("congestion_control", &text);
+        }
         let prefix = format!("{name}: ");
         let table = Table { area: Listener::NAME, index, prefix: &prefix };
         let tls = self.tls(table, (listener.certificate.as_deref(), listener.key.as_deref()), None);

@@ -12,6 +12,7 @@ use engine_catalogue::{WhenFull, area, choice};
 
 use super::addresses::{AddressEntry, DivertEntry, QueueEntry};
 use super::bounds::{CONNECTOR_NAME_MAX, SHARDS_MAX};
+use super::congestion::Congestion;
 use super::endpoint::Endpoint;
 use super::{cores, levels};
 
@@ -213,6 +214,9 @@ area! {
         idle_timeout_ms: u32 = amqp_proto::Config::default().idle_timeout_ms => range(0, u32::MAX as u64, "ms");
         /// vhost of a router's policy that its connections are of, whatever hostname they open with
         policy_vhost: Option<String> = None => told("the hostname says");
+        /// `system`: that which the system gives; `auto`: likewise, but between ends on this machine none that paces (`bbr`), which spares nothing
+        /// there and costs each message; or one of the system's by name (`sysctl net.ipv4.tcp_allowed_congestion_control`)
+        congestion_control: Congestion = Congestion::default();
         /// give up on peers that have not opened
         handshake_timeout_ms: u32 = amqp_proto::Config::default().handshake_timeout_ms => range(100, 3_600_000, "ms");
     }
@@ -275,6 +279,8 @@ area! {
         sasl_password_file: Option<PathBuf> = None => told("none");
         /// environment variable that holds the password, instead of a file
         sasl_password_env: Option<String> = None => told("none");
+        /// as of listeners
+        congestion_control: Congestion = Congestion::default();
         /// largest frame that is taken
         max_frame_size: u32 = amqp_proto::Config::default().max_frame_size => range(512, 16 << 20, "bytes");
         /// largest message that is taken, as of listeners

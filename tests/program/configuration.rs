@@ -193,6 +193,17 @@ const WRONG: &[(&str, &[&[&str]])] = &[
             &["heddle.toml:6:1", "[[queue]]: a name has 1 to"],
         ],
     ),
+    // What this system does not give.
+    (
+        "[[listeners]]\naddress = \"127.0.0.1:0\"\ncongestion_control = \"no-such\"\n[[listeners]]\naddress = \"127.0.0.1:0\"\n\
+         congestion_control = \"a name\"\n[[connectors]]\nname = \"a\"\nendpoints = [\"127.0.0.1:1\"]\n\
+         congestion_control = \"no-such\"\n",
+        &[
+            &["heddle.toml:3:22", "\"no-such\", which the system does not give", "reno"],
+            &["heddle.toml:6:22", "congestion_control is \"a name\"", "\"auto\", \"system\""],
+            &["heddle.toml:10:22", "connector a", "\"no-such\", which the system does not give"],
+        ],
+    ),
     (
         "[[address]]\nname = \"a\"\n[[address]]\nname = \"a\"\n[[address]]\nmatch = \"a\"\n[[queue]]\nname = \"b::c\"\n\
          [[address]]\nname = \"$dynamic-1\"\n",
@@ -301,7 +312,7 @@ fn what_a_check_passes_can_be_started_with() {
     std::fs::write(folder.path().join("token"), "0123456789abcdef\n").expect("a file");
     let file = |name: &str| folder.path().join(name);
     let listeners = format!(
-        "token_file = {:?}\n[users]\nfile = {:?}\n[[listeners]]\naddress = \"localhost:0\"\nmechanisms = [\"PLAIN\"]\ncertificate = {:?}\nkey = {:?}\n",
+        "token_file = {:?}\n[users]\nfile = {:?}\n[[listeners]]\naddress = \"localhost:0\"\ncongestion_control = \"reno\"\nmechanisms = [\"PLAIN\"]\ncertificate = {:?}\nkey = {:?}\n",
         file("token"),
         file("users"),
         file("one.pem"),

@@ -4,6 +4,7 @@
 mod access;
 mod child;
 mod clock;
+mod congestion;
 mod executor;
 mod file;
 mod inbox;
@@ -21,6 +22,7 @@ mod waker;
 pub use access::may_write;
 pub use child::bind_to_thread;
 pub use clock::{Clock, monotonic_ns, thread_cpu_ns, wall_ms};
+pub use congestion::{CongestionControl, congestion_controls};
 pub use executor::{ShardThread, Starting, allowed_cores, pin_thread, run_soon, spawn_shard, wake_in_time};
 pub use file::{Access, Existing, Sync, allocate, free_bytes, open_file, write_synced};
 pub use inbox::{Inbox, InboxSender, inbox};

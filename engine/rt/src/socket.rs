@@ -6,6 +6,8 @@ use std::os::fd::{AsRawFd, RawFd};
 
 use socket2::{Domain, Protocol, SockAddr, Type};
 
+use crate::CongestionControl;
+
 /// Connections that the kernel keeps for a listener until they are accepted.
 const BACKLOG: i32 = 1024;
 
@@ -219,6 +221,14 @@ impl Socket {
     pub fn shutdown_write(&self) {
         // A socket that is broken already needs no goodbye.
         let _ = self.socket.shutdown(std::net::Shutdown::Write);
+    }
+
+    /// Gives a connected socket its congestion control.
+    ///
+    /// # Errors
+    /// When the system has none of that name, or not for this user.
+    pub fn set_congestion_control(&self, control: &CongestionControl) -> io::Result<()> {
+        control.give(&self.socket)
     }
 
     /// The peer's address.

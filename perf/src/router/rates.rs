@@ -50,8 +50,8 @@ pub(super) fn measure(options: &Options) -> io::Result<Vec<Figure>> {
         figures.push(Figure::new(name, "bare relay", median(&mut relays), "/s"));
         for (way, number) in ways.iter_mut().zip(["a queue", "one router", "two routers"]) {
             let case = format!("{name}, {number}");
-            let target = if number == "one router" { Target::AtLeast(target) } else { Target::None };
             figures.push(Figure::new(&case, "rate", median(&mut way.rates), "/s").spread(&way.rates));
+            let target = if number == "one router" { Target::AtLeast(target) } else { Target::None };
             figures.push(
                 Figure::new(&case, "of the relay", median(&mut way.shares), "").held_to(target).spread(&way.shares),
             );

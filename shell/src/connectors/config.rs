@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use amqp_proto::{Config, Credentials};
+use engine_rt::CongestionControl;
 
 use crate::listener::ListenerConfig;
 use crate::role::Role;
@@ -19,6 +20,8 @@ pub struct ConnectorConfig {
     pub role: Role,
     /// Deliveries of a link through the router that may be unsettled, from 1; `None`: as many as the router has for all.
     pub link_capacity: Option<u32>,
+    /// How its connections are held back by the network.
+    pub congestion_control: CongestionControl,
     /// Where the peer is: tried in this order, at least one.
     pub endpoints: Arc<[Endpoint]>,
     /// What lies under AMQP.

@@ -148,6 +148,8 @@ pub(crate) fn number(token: u64) -> u32 {
 
 #[cfg(test)]
 mod tests {
+    use engine_rt::CongestionControl;
+
     use super::super::config::{Endpoint, Host, Timing};
     use super::*;
     use crate::role::Role;
@@ -159,6 +161,7 @@ mod tests {
             name: name.to_owned(),
             role: Role::Normal,
             link_capacity: None,
+            congestion_control: CongestionControl::Auto,
             endpoints: [Endpoint { host, port: 5672 }].into(),
             layers: Layers::Plain,
             tls: None,

@@ -42,6 +42,7 @@ impl Resolving<'_> {
                     wrong.push(("name", text));
                 }
                 wrong.extend(times(connector));
+                wrong.extend(connector.congestion_control.wrong().map(|text| ("congestion_control", text)));
                 let tls = tls(connector).unwrap_or_else(|faults| {
                     wrong.extend(faults);
                     None
