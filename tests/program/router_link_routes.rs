@@ -168,6 +168,9 @@ enum Heard {
     /// A message: its number, tag and format, and its octets.
     Came(u32, Vec<u8>, u32, Vec<u8>),
     Confirmed(Confirmation),
+    /// What was decided on one that it sent.
+    Settled(Option<DeliveryOutcome>),
+    Detached(LinkId),
 }
 
 impl Service {
@@ -211,6 +214,11 @@ impl Service {
                         Heard::Came(delivery, tag, format, payload.to_vec())
                     }
                     Event::Confirmed(confirmation) => Heard::Confirmed(confirmation),
+                    Event::Settled(outcome) => {
+                        while self.machine.next_settled().is_some() {}
+                        Heard::Settled(outcome)
+                    }
+                    Event::Detached { link, .. } => Heard::Detached(link),
                     _ => return None,
                 })
             });
@@ -400,6 +408,137 @@ fn a_container_that_does_not_answer_holds_up_its_link_only_and_not_for_ever() {
     assert_eq!(condition(&refused), "qd:no-route-to-dest");
     assert!(begun.elapsed() > Duration::from_secs(5), "it was given some time");
     client.until(|performative| matches!(performative, Performative::Close(_)).then_some(()));
+}
+
+/// A link of a client to the service, which answers detaches itself, and has given credit for three.
+fn linked(router: &Broker, service: &mut Service, attach: &Attach) -> (Peer<TcpStream>, LinkId) {
+    let (mut client, link, asked) = asking(router, service, attach);
+    service.machine.accept_attach(link, asked.answer(), &mut service.out);
+    service.machine.answer_later(link);
+    if asked.role == Role::Sender {
+        service.machine.grant(link, 3);
+    }
+    service.flush();
+    client.answer(&attach.name);
+    (client, link)
+}
+
+fn detach(handle: u32, closed: bool) -> Performative<'static> {
+    Performative::Detach(Detach { handle, closed, error: None })
+}
+
+/// What a client hears of its deliveries before the detach, and that.
+fn told(client: &mut Peer<TcpStream>) -> (Vec<(u32, String)>, Detach) {
+    let mut said = Vec::new();
+    let detach = client.until(|performative| match performative {
+        Performative::Disposition(told) => {
+            said.push((told.first, format!("{:?}", told.state)));
+            None
+        }
+        Performative::Detach(detach) => Some(detach.clone()),
+        _ => None,
+    });
+    (said, detach)
+}
+
+#[test]
+fn a_detach_is_answered_behind_what_the_container_says_of_deliveries() {
+    for (shards, closed) in [(1, true), (3, false)] {
+        let (router, mut service) = served(shards);
+        let (mut client, link) = linked(&router, &mut service, &sending("leaves"));
+        client.wait_for_credit();
+        for delivery in 0..2 {
+            client.send_message(delivery, Durable::Yes, b"at the last moment");
+        }
+        client.put(&detach(0, closed));
+        let came: Vec<u32> = (0..2)
+            .map(|_| {
+                service.until(|heard| match heard {
+                    Heard::Came(delivery, ..) => Some(delivery),
+                    _ => None,
+                })
+            })
+            .collect();
+        service.until(|heard| matches!(heard, Heard::Detached(gone) if gone == link).then_some(()));
+        service.machine.settle(link, came[0], came[0], DeliveryOutcome::Accepted);
+        service.machine.settle(link, came[1], came[1], DeliveryOutcome::Released);
+        let error = AmqpError::new("shop:closed", "for today");
+        service.machine.detach(link, Closing::Closed, Some(error.clone()), &mut service.out);
+        service.flush();
+        let (said, answer) = told(&mut client);
+        assert_eq!((said.len(), said[0].0, said[1].0), (2, 0, 1), "{said:?}");
+        assert!(said[0].1.contains("Accepted") && said[1].1.contains("Released"), "{said:?}");
+        assert_eq!((answer.closed, answer.error), (closed, Some(error)));
+        // All of it is gone, and a link of the name may be there anew.
+        client.put(&Performative::Attach(Box::new(sending("leaves"))));
+        let again = service.until(|heard| match heard {
+            Heard::Asked(link, _) => Some(link),
+            _ => None,
+        });
+        service.machine.refuse_attach(again, AmqpError::new("x:no", "not now"), &mut service.out);
+        service.flush();
+        assert!(client.answer("leaves").1.is_some());
+    }
+}
+
+#[test]
+fn a_container_that_detaches_hears_what_the_client_says_of_deliveries() {
+    for shards in [1, 3] {
+        let (router, mut service) = served(shards);
+        let attach = Attach {
+            source: Some(Terminus::at("in").into()),
+            target: Some(Target::Node(Terminus::default())),
+            ..Attach::new("is-left", 1, Role::Receiver)
+        };
+        let (mut client, link) = linked(&router, &mut service, &attach);
+        client.set_credit(0, 3);
+        wait_for("credit", || {
+            while service.hear().is_some() {}
+            (service.machine.credit_free(link) > 0).then_some(())
+        });
+        let body = bytes::Bytes::from_static(b"\x00\x53\x75\xa0\x04body");
+        let settled = amqp_proto::Settled::No;
+        let send =
+            amqp_proto::Send { key: 1, settled, format: 0, prefix: &[], body: &body, part: amqp_proto::Part::Whole };
+        service.machine.send(link, send, &mut service.out);
+        service.machine.detach_and_hear(link, Closing::Closed, None, &mut service.out);
+        service.flush();
+        let (delivery, _) = client.receive_encoded();
+        assert!(ended(&mut client).closed);
+        client.accept(delivery, delivery);
+        client.put(&detach(1, true));
+        let outcome = service.until(|heard| match heard {
+            Heard::Settled(outcome) => Some(outcome),
+            Heard::Detached(_) => panic!("it was told first"),
+            _ => None,
+        });
+        assert_eq!(outcome, Some(DeliveryOutcome::Accepted));
+        service.until(|heard| matches!(heard, Heard::Detached(gone) if gone == link).then_some(()));
+        wait_for("both halves to be gone", || router.state()["links"].as_array()?.is_empty().then_some(()));
+    }
+}
+
+#[test]
+fn a_detach_that_the_container_does_not_answer_is_answered_all_the_same() {
+    let (router, mut service) = served(2);
+    let (mut client, link) = linked(&router, &mut service, &sending("waits"));
+    client.wait_for_credit();
+    client.send_message(0, Durable::Yes, b"for nobody");
+    let begun = Instant::now();
+    client.put(&detach(0, true));
+    // Who attaches it anew waits with it, and others do not.
+    client.put(&Performative::Attach(Box::new(sending("waits"))));
+    opened(&router).attach_receiver("elsewhere", 1);
+    let (said, _) = told(&mut client);
+    assert!(said.is_empty() && begun.elapsed() > Duration::from_secs(5), "it was given some time: {said:?}");
+    service.machine.detach(link, Closing::Closed, None, &mut service.out);
+    let again = service.until(|heard| match heard {
+        Heard::Asked(link, _) => Some(link),
+        _ => None,
+    });
+    service.machine.refuse_attach(again, AmqpError::new("x:no", "not now"), &mut service.out);
+    service.flush();
+    assert!(client.answer("waits").1.is_some());
 }
 
 #[test]

@@ -246,7 +246,7 @@ impl Bind {
     /// When it is to be looked at even if nothing happens, nanoseconds.
     #[must_use]
     pub fn deadline(&self) -> Option<u64> {
-        let answer_by_ns = self.through.as_ref().and_then(|through| through.answer_by_ns);
+        let answer_by_ns = self.through.as_ref().and_then(|through| through.deadline());
         self.machine.deadline().into_iter().chain(answer_by_ns).min()
     }
 

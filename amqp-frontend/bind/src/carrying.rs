@@ -25,6 +25,9 @@ impl Bind {
     /// The other half says something to one of this connection.
     pub(crate) fn handle_said(&mut self, home: &mut Home, place: Slot, said: Said) {
         let Said { from, word } = said;
+        if self.half_mut(place).is_some_and(|half| !half.hears(&word)) {
+            return;
+        }
         match word {
             Word::Attach(_) => unreachable!("a connection is asked for that, and no link"),
             Word::Answered { attach } => self.handle_answered_there(home, place, from, &attach),
@@ -274,7 +277,7 @@ impl Bind {
         } else if let Some(half) = self.half_mut(place)
             && let Stage::Ending(closing, error) = std::mem::replace(&mut half.stage, Stage::Attached)
         {
-            self.detach_half(home, place, closing, error.map(|error| *error));
+            self.leave_half(home, place, closing, error.map(|error| *error));
         }
     }
 

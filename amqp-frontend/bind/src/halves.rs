@@ -3,13 +3,13 @@
 //! Guarantees: of what a half's peer sends no more is on its way to the other half than `THROUGH_OCTETS` and what its window lets come still; a
 //! session of ours has a window of about `WINDOW_OCTETS`, however large its frames are.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 
 use amqp_codec::AmqpError;
 use amqp_proto::{Closing, Drain, LinkId, SessionId, Settled};
 use bytes::Bytes;
 use engine_core::key::LinkKey;
-use engine_core::through::{self, Disposed, Half, Part};
+use engine_core::through::{self, Disposed, Half, Part, Word};
 use engine_home::limits::THROUGH_OCTETS;
 use engine_home::{Ahead, Slot};
 
@@ -22,7 +22,7 @@ const WINDOW_OCTETS: u64 = 4 << 20;
 /// Frames of such a window: at first, and at most.
 pub(crate) const WINDOW_FIRST: u32 = 64;
 const WINDOW_MAX: u32 = 4096;
-/// How long a peer that waits for the answer to an attach, and for nothing else, waits for a container, nanoseconds.
+/// How long a peer that waits for the answer to an attach, and for nothing else, or to a detach, waits for the other end, nanoseconds.
 pub(crate) const ANSWER_NS_MAX: u64 = 10_000_000_000;
 
 /// The halves of a connection.
@@ -35,6 +35,8 @@ pub(crate) struct Through {
     pub ahead: u64,
     /// Until when peers wait for answers that they wait for, nanoseconds.
     pub answer_by_ns: Option<u64>,
+    /// Halves that their peers have detached, by when those are answered, nanoseconds.
+    pub leaving: BTreeSet<(u64, Slot)>,
 }
 
 /// A session that was begun for halves: one each, as long as the peer takes so many.
@@ -87,6 +89,10 @@ pub(crate) enum Stage {
     Attached,
     /// It ends so when what is before that has left.
     Ending(Closing, Option<Box<AmqpError>>),
+    /// We have detached it, and the other half waits to hear what its peer still says of deliveries until it has, too.
+    Detached,
+    /// Its peer has detached it, and is answered when that of the other half has, too, or then, nanoseconds.
+    Leaving(u64),
 }
 
 /// Who asked for a half that was attached by us.
@@ -133,6 +139,15 @@ impl HalfLink {
         }
     }
 
+    /// Whether it hears a word of the other half: one that has been detached, what is said of its deliveries and how that one ended.
+    pub fn hears(&self, word: &Word) -> bool {
+        match self.stage {
+            Stage::Detached => matches!(word, Word::Ended { .. } | Word::Gone | Word::Lost),
+            Stage::Leaving(_) => matches!(word, Word::Received(_) | Word::Ended { .. } | Word::Gone | Word::Lost),
+            Stage::Asked | Stage::Asking | Stage::Attached | Stage::Ending(..) => true,
+        }
+    }
+
     /// Credit of the peer that sends.
     pub fn credit(&self) -> u32 {
         let credit = self.limit.wrapping_sub(self.count);
@@ -175,6 +190,11 @@ impl Through {
     /// Whether a peer waits for the answer to an attach.
     pub fn has_asked(&self) -> bool {
         self.halves.values().any(|half| matches!(half.stage, Stage::Asked))
+    }
+
+    /// When a peer is to be answered at the latest, nanoseconds.
+    pub fn deadline(&self) -> Option<u64> {
+        self.answer_by_ns.into_iter().chain(self.leaving.first().map(|(by_ns, _)| *by_ns)).min()
     }
 
     /// Halves of a session.

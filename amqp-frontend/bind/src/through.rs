@@ -61,6 +61,7 @@ impl Bind {
         self.set_link(id, Some(place));
         self.through.get_or_insert_default().halves.insert(place, HalfLink::new(id, half, Stage::Asked));
         self.machine.pass_on(id);
+        self.machine.answer_later(id);
         if let Err(NoRoute) = home.go_on(going) {
             self.end_half(home, place);
             self.machine.refuse_attach(id, no_route(), &mut self.out);
@@ -118,6 +119,7 @@ impl Bind {
         match home.add_half(&mut self.client, passing) {
             Ok(place) => {
                 self.set_link(id, Some(place));
+                self.machine.answer_later(id);
                 let link =
                     HalfLink { other: Some(other), asked: Some(asked), ..HalfLink::new(id, half, Stage::Asking) };
                 self.through.get_or_insert_default().halves.insert(place, link);
@@ -230,10 +232,14 @@ impl Bind {
         };
         let Some(half) = self.half_mut(place) else { return };
         let id = half.id;
-        if matches!(half.stage, Stage::Asked) {
-            return self.refuse_half(home, place, id, error.unwrap_or_else(no_route));
+        match half.stage {
+            Stage::Asked => return self.refuse_half(home, place, id, error.unwrap_or_else(no_route)),
+            // It is not there yet: nothing is to be heard of it.
+            Stage::Asking => half.other = None,
+            Stage::Detached => return self.end_half(home, place),
+            Stage::Leaving(_) => return self.answer_leaving(home, place, error),
+            Stage::Attached | Stage::Ending(..) => {}
         }
-        half.other = None;
         if self.machine.may_leave(id)
             && let Some(half) = self.half_mut(place)
         {
@@ -241,12 +247,35 @@ impl Bind {
             half.stage = Stage::Ending(closing, error.map(Box::new));
             return self.wait_for_half(place);
         }
-        self.detach_half(home, place, closing, error);
+        self.leave_half(home, place, closing, error);
+    }
+
+    /// Detaches a half: if the other one is there, what its peer still says of deliveries goes there until it has detached, too.
+    pub(crate) fn leave_half(&mut self, home: &mut Home, place: Slot, closing: Closing, error: Option<AmqpError>) {
+        let Some(half) = self.half_mut(place).filter(|half| half.other.is_some()) else {
+            return self.detach_half(home, place, closing, error);
+        };
+        half.stage = Stage::Detached;
+        let id = half.id;
+        self.machine.detach_and_hear(id, closing, error, &mut self.out);
+    }
+
+    /// Answers the peer of a half that has detached it, and goes on with what waited for that.
+    fn answer_leaving(&mut self, home: &mut Home, place: Slot, error: Option<AmqpError>) {
+        // How it ends its peer has said.
+        self.detach_half(home, place, Closing::Closed, error);
+        self.handle_answered(home);
     }
 
     /// The peer of the other half ended it in order with more than the link.
     pub(crate) fn handle_gone_there(&mut self, home: &mut Home, place: Slot) {
         let Some(half) = self.half_mut(place) else { return };
+        if !matches!(half.stage, Stage::Asked) {
+            half.other = None;
+        }
+        if matches!(half.stage, Stage::Ending(..)) {
+            return;
+        }
         let ending = match half.asked.as_ref().map(|asked| asked.lost) {
             Some(Closing::Suspended) => Ending::Detached,
             Some(Closing::Closed) | None => Ending::Closed,
@@ -262,6 +291,12 @@ impl Bind {
             return self.refuse_half(home, place, id, no_route());
         }
         half.other = None;
+        match half.stage {
+            Stage::Detached => return self.end_half(home, place),
+            // Its peer gets what had come before.
+            Stage::Ending(..) => return,
+            Stage::Asked | Stage::Asking | Stage::Attached | Stage::Leaving(_) => {}
+        }
         let closing = half.asked.as_ref().map_or(Closing::Closed, |asked| asked.lost);
         let failed =
             State::from(DeliveryOutcome::Modified(Box::new(Modified { delivery_failed: true, ..Modified::default() })));
@@ -270,9 +305,10 @@ impl Bind {
             self.machine.dispose(id, Deliveries::one(delivery), Some(&failed), settled, &mut self.out);
         }
         self.detach_half(home, place, closing, Some(lost()));
+        self.handle_answered(home);
     }
 
-    /// The peer detached a half, or it is at fault; gives whether it was one.
+    /// The peer detached a half, or answered that we did, or it is at fault; gives whether it was one.
     pub(crate) fn handle_half_detached(
         &mut self,
         home: &mut Home,
@@ -286,7 +322,17 @@ impl Bind {
             Closing::Suspended => Ending::Detached,
         };
         self.tell_ended(home, place, ending, error);
-        self.end_half(home, place);
+        let by_ns = home.engine().now_ns() + ANSWER_NS_MAX;
+        let is_leaving = self.machine.is_leaving(id);
+        match self.half_mut(place) {
+            Some(half) if is_leaving && half.other.is_some() && matches!(half.stage, Stage::Attached) => {
+                half.stage = Stage::Leaving(by_ns);
+                home.leave_half(&mut self.client, place);
+                self.through.get_or_insert_default().leaving.insert((by_ns, place));
+            }
+            // A detach that is answered already is none any more.
+            _ => self.detach_half(home, place, closing, None),
+        }
         true
     }
 
@@ -317,6 +363,7 @@ impl Bind {
     /// Refuses what no container has answered in time, if the peer waits for that only.
     pub(crate) fn handle_unanswered(&mut self, home: &mut Home) {
         let now_ns = home.engine().now_ns();
+        self.answer_late(home, now_ns);
         let Some(through) = &mut self.through else { return };
         if through.answer_by_ns.take_if(|until_ns| *until_ns <= now_ns).is_none() {
             return;
@@ -327,6 +374,20 @@ impl Bind {
         for place in places {
             let text = "the container did not answer in time";
             self.handle_ended_there(home, place, Ending::Closed, Some(&encoded(&AmqpError::new(NO_ROUTE, text))));
+        }
+    }
+
+    /// Answers detaches that the other end has not answered in time, which has no say in it any more.
+    fn answer_late(&mut self, home: &mut Home, now_ns: u64) {
+        while let Some((_, place)) = self
+            .through
+            .as_ref()
+            .and_then(|through| through.leaving.first())
+            .copied()
+            .filter(|(by_ns, _)| *by_ns <= now_ns)
+        {
+            self.tell(home, place, Word::Gone);
+            self.answer_leaving(home, place, None);
         }
     }
 
@@ -349,6 +410,9 @@ impl Bind {
     /// A half is gone.
     fn end_half(&mut self, home: &mut Home, place: Slot) {
         let Some(half) = self.through.as_mut().and_then(|through| through.halves.remove(&place)) else { return };
+        if let (Stage::Leaving(by_ns), Some(through)) = (&half.stage, &mut self.through) {
+            through.leaving.remove(&(*by_ns, place));
+        }
         self.set_link(half.id, None);
         home.release(&mut self.client, place, DetachMode::Ended);
         self.forget_octets(home, &half);

@@ -12,7 +12,7 @@ use engine_message::{DecodeError, ErrorKind};
 use crate::asking::resumed;
 use crate::connection::Connection;
 use crate::dispatch::unattached;
-use crate::endpoint::{self, Answers, Endpoint, Modes, Resumes};
+use crate::endpoint::{self, Answers, Endpoint, Hears, Modes, Resumes};
 use crate::event::{Event, LinkId, SessionId};
 use crate::fault::{self, Fault};
 use crate::fitting::{put, put_end};
@@ -195,13 +195,15 @@ impl Connection {
         if link.phase == endpoint::Phase::Asked {
             return Ok(self.wait());
         }
-        if link.phase == endpoint::Phase::Detaching {
-            self.remove_link(local, handle);
-            self.end_emptied(SessionId(local), out);
-            return Ok(None);
-        }
         let id = LinkId { session: local, generation: link.generation, handle };
         let closing = Closing::of(detach.closed);
+        if link.phase == endpoint::Phase::Detaching {
+            let is_heard = link.by_host.hears == Hears::UntilAnswer;
+            self.remove_link(local, handle);
+            self.end_emptied(SessionId(local), out);
+            let error = detach.error.map(Box::new);
+            return Ok(is_heard.then_some(Event::Detached { link: id, closing, error }));
+        }
         (link.phase, link.partial) = (endpoint::Phase::Leaving(closing), None);
         match link.by_host.answers {
             Answers::AtOnce => self.answer_detach(id, closing, None, out),
@@ -220,6 +222,14 @@ impl Connection {
         if let Some(link) = self.session(id.session).and_then(|session| session.link_by_id(id)) {
             link.by_host.answers = Answers::Host;
         }
+    }
+
+    /// Whether the peer has detached a link, and waits for the host to answer.
+    #[must_use]
+    pub fn is_leaving(&self, id: LinkId) -> bool {
+        let session = self.sessions.get(usize::from(id.session)).and_then(Option::as_deref);
+        let link = session.and_then(|session| session.handles.get(id.handle));
+        link.is_some_and(|link| link.generation == id.generation && link.is_leaving())
     }
 
     /// Answers a detach of the peer.

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use engine_message::Condition;
 
 use crate::connection::{Connection, Phase};
-use crate::endpoint;
+use crate::endpoint::{self, Hears};
 use crate::event::{Event, LinkId, SessionId};
 use crate::fault::{Fault, misplaced_open};
 use crate::fitting::put_end;
@@ -345,6 +345,22 @@ impl Connection {
 
     /// Detaches a link from our side, or answers the peer's detach (`answer_later`), which says itself whether the link is closed.
     pub fn detach(&mut self, id: LinkId, closing: Closing, error: Option<AmqpError>, out: &mut Out) {
+        self.detach_hearing(id, (closing, error), Hears::UntilDetach, out);
+    }
+
+    /// Detaches a link from our side whose host hears what the peer says of deliveries that were sent, until `Event::Detached` says that the peer
+    /// has detached it, too.
+    pub fn detach_and_hear(&mut self, id: LinkId, closing: Closing, error: Option<AmqpError>, out: &mut Out) {
+        self.detach_hearing(id, (closing, error), Hears::UntilAnswer, out);
+    }
+
+    fn detach_hearing(
+        &mut self,
+        id: LinkId,
+        (closing, error): (Closing, Option<AmqpError>),
+        hears: Hears,
+        out: &mut Out,
+    ) {
         let link = self.session(id.session).and_then(|session| session.link_by_id(id));
         let Some(link) = link else { return };
         match link.phase {
@@ -360,9 +376,12 @@ impl Connection {
         }
         let Some(session) = self.session(id.session) else { return };
         let Some(link) = session.link_by_id(id) else { return };
-        link.phase = endpoint::Phase::Detaching;
+        (link.phase, link.by_host.hears) = (endpoint::Phase::Detaching, hears);
         link.partial = None;
-        session.quiet(id.handle);
+        match hears {
+            Hears::UntilDetach => session.quiet(id.handle),
+            Hears::UntilAnswer => session.hush(id.handle),
+        }
         self.put_detach(id, closing, error, out);
     }
 

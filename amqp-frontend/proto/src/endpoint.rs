@@ -38,6 +38,16 @@ pub(crate) enum Answers {
     Host,
 }
 
+/// Until when the host hears what the peer says of deliveries of a link that we detach.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Hears {
+    /// Until then: whatever it says behind that is for nobody.
+    #[default]
+    UntilDetach,
+    /// Until the peer has detached, too, which the host is told of.
+    UntilAnswer,
+}
+
 /// A delivery that is being received in several frames.
 #[derive(Debug)]
 pub(crate) struct Partial {
@@ -83,6 +93,8 @@ pub(crate) struct ByHost {
     pub in_frames: bool,
     /// Who answers the peer's detach.
     pub answers: Answers,
+    /// Until when it hears of deliveries.
+    pub hears: Hears,
 }
 
 /// One link endpoint.

@@ -224,7 +224,8 @@ pub enum Event<'a> {
     Confirmed(Confirmation),
     /// The sender has nothing more, all credit is used up.
     Drained(LinkId),
-    /// A link ended, by the peer or by an error; it is answered, or is to be (`Connection::answer_later`).
+    /// A link ended, by the peer or by an error; it is answered, or is to be (`Connection::answer_later`), or this is the peer's answer
+    /// (`Connection::detach_and_hear`).
     Detached {
         /// The link.
         link: LinkId,

@@ -126,9 +126,14 @@ impl Session {
         self.release(handle);
     }
 
-    /// Drops what a detached link still had to say; its handle stays until the peer detaches too.
+    /// Drops what a detached link still had to say, and what is to be heard of it; its handle stays until the peer detaches too.
     pub fn quiet(&mut self, handle: u32) {
         self.unsettled.forget(handle);
+        self.hush(handle);
+    }
+
+    /// Drops what a detached link still had to say.
+    pub fn hush(&mut self, handle: u32) {
         self.turns.retain(|&waiting| waiting != handle);
         self.release(handle);
         if let Some(link) = self.link(handle) {

@@ -1177,6 +1177,46 @@ fn what_was_decided_on_is_said_before_the_link_is_detached() {
 }
 
 #[test]
+fn whoever_detaches_and_hears_is_told_of_deliveries_until_the_peer_has_detached_it_too() {
+    for (asker, role) in ways() {
+        for is_heard in [true, false] {
+            let sender = Linked::sender(asker, role);
+            let receiver = 1 - sender;
+            let mut linked = linked(asker, role, ReceiverSettleMode::First);
+            linked.grant(receiver, 5);
+            linked.send(sender, 8, &Bytes::from_static(b"x"), Part::Whole);
+            carry(&mut linked.ends, 100);
+            linked.ends.iter_mut().for_each(|end| drop(end.heard()));
+            let links = linked.links;
+            linked.ends[receiver].machine.answer_later(links[receiver]);
+            let End { machine, out, .. } = &mut linked.ends[sender];
+            match is_heard {
+                true => machine.detach_and_hear(links[sender], Closing::Closed, None, out),
+                false => machine.detach(links[sender], Closing::Closed, None, out),
+            }
+            carry(&mut linked.ends, 100);
+            let End { machine, out, .. } = &mut linked.ends[receiver];
+            assert!(machine.is_leaving(links[receiver]), "its host is to answer");
+            machine.settle(links[receiver], 0, 0, DeliveryOutcome::Accepted);
+            let error = AmqpError::new(Condition::NotFound, "not here");
+            machine.detach(links[receiver], Closing::Closed, Some(error), out);
+            assert!(!machine.is_leaving(links[receiver]));
+            carry(&mut linked.ends, 100);
+            match (linked.ends[sender].heard().as_slice(), is_heard) {
+                ([Told::Settled(Some(DeliveryOutcome::Accepted), settled), Told::Detached(gone, Some(why))], true) => {
+                    assert_eq!((settled.len(), *gone), (1, links[sender]));
+                    assert_eq!(why, "amqp:not-found");
+                }
+                ([], false) => {}
+                ([Told::Settled(_, settled)], false) if settled.is_empty() => {}
+                (heard, _) => panic!("{heard:?}"),
+            }
+            linked.ends.iter().for_each(|end| end.machine.check());
+        }
+    }
+}
+
+#[test]
 fn a_session_ends_with_its_last_link_when_the_peer_has_detached_it_too() {
     for (asker, role) in ways() {
         let mut linked = linked(asker, role, ReceiverSettleMode::First);

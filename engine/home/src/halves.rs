@@ -1,7 +1,7 @@
 //! Halves of links that pass through whole: what the home keeps of them, and how they reach each other.
 //!
-//! Guarantees: a half is a link like others as long as its connection has it, and counts as one; who is told of an attach, or that it is
-//! answered, hears of it if that finds nobody.
+//! Guarantees: a half is a link like others as long as its connection has it, and counts as one; one that its peer has detached stays until the
+//! other one has ended, and does not count; who is told of an attach, or that it is answered, hears of it if that finds nobody.
 //!
 //! Not here: what they tell each other (the binding), and where a link goes on (`engine_routing`).
 
@@ -67,6 +67,14 @@ impl Home {
         self.links.get(place).into_iter().for_each(|link| client.add_link(link));
         self.name_link(place, name);
         Ok(place)
+    }
+
+    /// The peer of a half has detached it, and waits for the other one's end: it counts as a link of its connection no more.
+    pub fn leave_half(&mut self, client: &mut Client, place: Slot) {
+        let Some(link) = self.links.get_mut(place).filter(|link| link.left.is_none()) else { return };
+        link.left = link.conn;
+        client.drop_link(link);
+        client.add_leaving();
     }
 
     /// Whether a link is a half.

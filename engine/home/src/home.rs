@@ -521,8 +521,10 @@ impl Home {
         let Some(link) = self.links.get_mut(place) else { return Answer::Now };
         watch(link, &self.engine, &mut self.by_address);
         link.end_stream(&mut self.files);
-        if link.conn.take().is_some() {
-            client.drop_link(link);
+        match (link.conn.take(), link.left.take()) {
+            (Some(_), None) => client.drop_link(link),
+            (Some(_), Some(_)) => client.drop_leaving(),
+            (None, _) => {}
         }
         match (link.end, &link.kind) {
             (Some(end), _) => {

@@ -26,7 +26,7 @@ pub struct LocalId(pub u64);
 pub struct Link {
     /// The connection; `None` once it is gone while the owner's answer is still to come.
     pub(crate) conn: Option<Slot>,
-    /// The connection that detached it, and waits for the owner's answer.
+    /// The connection that detached it, and waits for the owner's answer, or for the other half's end.
     pub(crate) left: Option<Slot>,
     pub(crate) id: LocalId,
     /// The shard that owns its address.

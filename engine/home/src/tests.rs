@@ -4,13 +4,14 @@ use engine_core::Core;
 use engine_core::command::{ConsumerSpec, DetachMode, Durability, Remembered, Searched, Sharing, Subscription};
 use engine_core::event::{Event, Refusal};
 use engine_core::limits::CoreConfig;
+use engine_core::through::Half;
 use engine_message::Condition;
 use engine_rt::Waker;
 use engine_shard::Engine;
 
 use crate::permission::{Action, FORBIDDEN};
 use crate::slots::peer_place;
-use crate::{AddressRules, Answer, Asked, Client, Home, HomeConfig, LocalId, Moves, Plan, Slot};
+use crate::{AddressRules, Answer, Asked, Client, Home, HomeConfig, LocalId, Moves, Passing, Plan, Slot};
 
 fn home() -> Home {
     let mesh = engine_shard::mesh(&[Waker::new().expect("a descriptor")]).pop().expect("of one shard");
@@ -79,4 +80,19 @@ fn whoever_may_not_consume_from_an_address_gets_no_subscription_of_it_by_its_nam
     assert_eq!(home.links().next().expect("a link").1.address(), "news");
     detach(&mut home, &mut client, place, DetachMode::Close);
     assert_eq!(attach(&mut home, &mut client, None), Err(Condition::NotFound), "it ended");
+}
+
+#[test]
+fn a_half_that_its_peer_has_detached_stays_and_does_not_count() {
+    let (mut home, mut client) = (home(), Client::default());
+    let passing = Passing { id: LocalId(0), half: Half::Receiver, address: "a", name: "half" };
+    let place = home.add_half(&mut client, passing).expect("there is room");
+    assert_eq!((client.links(), client.receivers()), (1, 1));
+    for _ in 0..2 {
+        home.leave_half(&mut client, place);
+        assert_eq!((client.links(), client.receivers(), home.link_count()), (0, 0, 1));
+    }
+    assert!(home.is_half(place) && !client.has_no_links(), "it is waited for");
+    assert_eq!(home.release(&mut client, place, DetachMode::Ended), Answer::Now);
+    assert!(client.has_no_links() && home.link_count() == 0);
 }

@@ -244,8 +244,10 @@ impl World {
         let long = self.chance.between(50, 400) * MS;
         self.run_for(long);
         self.mend();
-        // What was sent settled nobody hears of: it has time to come.
+        // What was sent settled nobody hears of, nor when the last part comes of what was accepted for one that wants it so: it has time to come.
         self.run_for(1_000 * MS);
+        let end = self.schedule.now_ns() + MEND_NS;
+        self.run_until(end, |world| world.fates.complaint(world.dropped() - dropped).is_none());
         self.fates.settle_accounts(self.dropped() - dropped);
         self.care = Care::Loose;
     }
