@@ -197,6 +197,12 @@ impl Through {
         self.answer_by_ns.into_iter().chain(self.leaving.first().map(|(by_ns, _)| *by_ns)).min()
     }
 
+    /// The next half whose peer is to be answered by now.
+    pub fn pop_late(&mut self, now_ns: u64) -> Option<Slot> {
+        let is_late = self.leaving.first().is_some_and(|(by_ns, _)| *by_ns <= now_ns);
+        if is_late { self.leaving.pop_first().map(|(_, place)| place) } else { None }
+    }
+
     /// Halves of a session.
     pub fn of_session(&self, SessionId(session): SessionId) -> Vec<Slot> {
         let mut places: Vec<Slot> =

@@ -257,6 +257,7 @@ impl Bind {
         };
         half.stage = Stage::Detached;
         let id = half.id;
+        home.leave_half(&mut self.client, place);
         self.machine.detach_and_hear(id, closing, error, &mut self.out);
     }
 
@@ -379,13 +380,7 @@ impl Bind {
 
     /// Answers detaches that the other end has not answered in time, which has no say in it any more.
     fn answer_late(&mut self, home: &mut Home, now_ns: u64) {
-        while let Some((_, place)) = self
-            .through
-            .as_ref()
-            .and_then(|through| through.leaving.first())
-            .copied()
-            .filter(|(by_ns, _)| *by_ns <= now_ns)
-        {
+        while let Some(place) = self.through.as_mut().and_then(|through| through.pop_late(now_ns)) {
             self.tell(home, place, Word::Gone);
             self.answer_leaving(home, place, None);
         }
