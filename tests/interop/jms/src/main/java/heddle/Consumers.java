@@ -23,6 +23,8 @@ final class Consumers extends Group {
         MessageConsumer low = session().createConsumer(queue());
         Session few = session(Session.AUTO_ACKNOWLEDGE, "jms.prefetchPolicy.all=2");
         MessageConsumer high = few.createConsumer(few.createQueue(name + "?consumer-priority=5"));
+        // What its connection attaches to the queue next is answered behind its credit, which nobody is told of.
+        few.createProducer(few.createQueue(name)).close();
         send(queue(), "a", "b");
         expect(high, "a", "b");
         nothing(low);
