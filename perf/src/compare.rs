@@ -78,7 +78,7 @@ fn start_broker(options: &Options, setup: &Setup) -> io::Result<Server> {
 pub fn start_yardstick(core: usize, echo: &[&str]) -> io::Result<Server> {
     let ready = folder()?.join("relay");
     let mut command = Command::new(std::env::current_exe()?);
-    command.args(["--congestion-control", &wire::chosen()]);
+    command.args(["--congestion-control", &wire::chosen().to_string()]);
     command.arg("relay").arg("--core").arg(core.to_string()).arg("--ready-file").arg(&ready).args(echo);
     start(command, &ready, |text| text.parse().ok())
 }

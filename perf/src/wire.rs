@@ -24,13 +24,9 @@ pub fn choose(control: CongestionControl) {
     let _ = CHOSEN.set(control);
 }
 
-/// What was chosen, as an argument of a process that is to have the same.
-pub fn chosen() -> String {
-    match CHOSEN.get() {
-        None | Some(CongestionControl::System) => "system".to_owned(),
-        Some(CongestionControl::Auto) => "auto".to_owned(),
-        Some(CongestionControl::Named(name)) => name.to_string(),
-    }
+/// What was chosen, which a process that is to have the same is told as it is shown.
+pub fn chosen() -> &'static CongestionControl {
+    CHOSEN.get().unwrap_or(&CongestionControl::System)
 }
 
 /// Connects, waiting until it is done.
@@ -46,6 +42,6 @@ pub fn connect(to: SocketAddr) -> io::Result<Socket> {
 /// # Errors
 /// When the system does not give it.
 pub fn hold_back(socket: Socket) -> io::Result<Socket> {
-    socket.set_congestion_control(CHOSEN.get().unwrap_or(&CongestionControl::System))?;
+    socket.set_congestion_control(chosen())?;
     Ok(socket)
 }

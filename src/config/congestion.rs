@@ -11,7 +11,7 @@ impl Congestion {
     /// Why connections cannot have it, if they cannot.
     pub(super) fn wrong(&self) -> Option<String> {
         let error = self.0.probe().err()?;
-        let (wanted, all) = (self.word(), congestion_controls());
+        let (wanted, all) = (&self.0, congestion_controls());
         Some(format!(
             "congestion_control is \"{wanted}\", which the system does not give ({error}): choose auto, system, or one of {all} \
              (sysctl net.ipv4.tcp_allowed_congestion_control)"
@@ -28,11 +28,6 @@ impl Word for Congestion {
     }
 
     fn word(&self) -> String {
-        let text = match &self.0 {
-            CongestionControl::Auto => "auto",
-            CongestionControl::System => "system",
-            CongestionControl::Named(name) => name,
-        };
-        text.to_owned()
+        self.0.to_string()
     }
 }

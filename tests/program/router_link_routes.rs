@@ -247,6 +247,16 @@ impl Service {
     fn until<T>(&mut self, mut look: impl FnMut(Heard) -> Option<T>) -> T {
         wait_for("what the container is to hear", || look(self.hear()?))
     }
+
+    /// Refuses the link that it is asked for next.
+    fn refuse_next(&mut self) {
+        let link = self.until(|heard| match heard {
+            Heard::Asked(link, _) => Some(link),
+            _ => None,
+        });
+        self.machine.refuse_attach(link, AmqpError::new("x:no", "not now"), &mut self.out);
+        self.flush();
+    }
 }
 
 /// A router that containers connect to, and one that did: links to `in` go there.
@@ -471,12 +481,7 @@ fn a_detach_is_answered_behind_what_the_container_says_of_deliveries() {
         assert_eq!((answer.closed, answer.error), (closed, Some(error)));
         // All of it is gone, and a link of the name may be there anew.
         client.put(&Performative::Attach(Box::new(sending("leaves"))));
-        let again = service.until(|heard| match heard {
-            Heard::Asked(link, _) => Some(link),
-            _ => None,
-        });
-        service.machine.refuse_attach(again, AmqpError::new("x:no", "not now"), &mut service.out);
-        service.flush();
+        service.refuse_next();
         assert!(client.answer("leaves").1.is_some());
     }
 }
@@ -532,12 +537,7 @@ fn a_detach_that_the_container_does_not_answer_is_answered_all_the_same() {
     let (said, _) = told(&mut client);
     assert!(said.is_empty() && begun.elapsed() > Duration::from_secs(5), "it was given some time: {said:?}");
     service.machine.detach(link, Closing::Closed, None, &mut service.out);
-    let again = service.until(|heard| match heard {
-        Heard::Asked(link, _) => Some(link),
-        _ => None,
-    });
-    service.machine.refuse_attach(again, AmqpError::new("x:no", "not now"), &mut service.out);
-    service.flush();
+    service.refuse_next();
     assert!(client.answer("waits").1.is_some());
 }
 
@@ -545,11 +545,7 @@ fn a_detach_that_the_container_does_not_answer_is_answered_all_the_same() {
 fn what_a_container_has_not_settled_has_failed_when_it_goes() {
     for shards in [1, 3] {
         let (router, mut service) = served(shards);
-        let (mut client, link, asked) = asking(&router, &mut service, &sending("lost"));
-        service.machine.accept_attach(link, asked.answer(), &mut service.out);
-        service.machine.grant(link, 2);
-        service.flush();
-        client.answer("lost");
+        let (mut client, _) = linked(&router, &mut service, &sending("lost"));
         client.wait_for_credit();
         client.send_message(0, Durable::Yes, b"for nobody");
         service.until(|heard| matches!(heard, Heard::Came(..)).then_some(()));

@@ -1153,16 +1153,22 @@ fn what_came_in_one_frame_of_a_long_message_goes_out_in_one() {
     }
 }
 
+/// A link on which one delivery came that is not settled, and which of its ends sends and receives; nobody has anything to hear.
+fn sent(asker: usize, role: Role) -> (Linked, usize, usize) {
+    let sender = Linked::sender(asker, role);
+    let receiver = 1 - sender;
+    let mut linked = linked(asker, role, ReceiverSettleMode::First);
+    linked.grant(receiver, 5);
+    linked.send(sender, 8, &Bytes::from_static(b"x"), Part::Whole);
+    carry(&mut linked.ends, 100);
+    linked.ends.iter_mut().for_each(|end| drop(end.heard()));
+    (linked, sender, receiver)
+}
+
 #[test]
 fn what_was_decided_on_is_said_before_the_link_is_detached() {
     for (asker, role) in ways() {
-        let sender = Linked::sender(asker, role);
-        let receiver = 1 - sender;
-        let mut linked = linked(asker, role, ReceiverSettleMode::First);
-        linked.grant(receiver, 5);
-        linked.send(sender, 8, &Bytes::from_static(b"x"), Part::Whole);
-        carry(&mut linked.ends, 100);
-        linked.ends.iter_mut().for_each(|end| drop(end.heard()));
+        let (mut linked, sender, receiver) = sent(asker, role);
         let link = linked.links[receiver];
         let End { machine, out, .. } = &mut linked.ends[receiver];
         machine.settle(link, 0, 0, DeliveryOutcome::Accepted);
@@ -1180,13 +1186,7 @@ fn what_was_decided_on_is_said_before_the_link_is_detached() {
 fn whoever_detaches_and_hears_is_told_of_deliveries_until_the_peer_has_detached_it_too() {
     for (asker, role) in ways() {
         for is_heard in [true, false] {
-            let sender = Linked::sender(asker, role);
-            let receiver = 1 - sender;
-            let mut linked = linked(asker, role, ReceiverSettleMode::First);
-            linked.grant(receiver, 5);
-            linked.send(sender, 8, &Bytes::from_static(b"x"), Part::Whole);
-            carry(&mut linked.ends, 100);
-            linked.ends.iter_mut().for_each(|end| drop(end.heard()));
+            let (mut linked, sender, receiver) = sent(asker, role);
             let links = linked.links;
             linked.ends[receiver].machine.answer_later(links[receiver]);
             let End { machine, out, .. } = &mut linked.ends[sender];

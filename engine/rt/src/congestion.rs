@@ -3,6 +3,7 @@
 //! BBR spreads what is written over time, by a timer of each connection. Between two programs of one machine that spares nothing, and every
 //! message pays for the timers and for more and smaller pieces: through a router, one of 1 KiB takes about 1.3 times the processor time.
 
+use std::fmt;
 use std::io;
 
 use socket2::{Domain, Protocol, Socket, Type};
@@ -63,6 +64,17 @@ impl CongestionControl {
     }
 }
 
+impl fmt::Display for CongestionControl {
+    /// As `parse` reads it.
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(match self {
+            Self::Auto => "auto",
+            Self::System => "system",
+            Self::Named(name) => name,
+        })
+    }
+}
+
 /// Whether both ends of a connection of TCP are on this machine: its peer has an address that is the machine's own.
 fn is_within(socket: &Socket) -> bool {
     let ip = |address: io::Result<socket2::SockAddr>| Some(address.ok()?.as_socket()?.ip().to_canonical());
@@ -88,6 +100,9 @@ mod tests {
         assert_eq!(CongestionControl::parse("auto"), Some(CongestionControl::Auto));
         assert_eq!(CongestionControl::parse("system"), Some(CongestionControl::System));
         assert_eq!(CongestionControl::parse("tcp_new-1"), Some(CongestionControl::Named("tcp_new-1".into())));
+        for text in ["auto", "system", "tcp_new-1"] {
+            assert_eq!(CongestionControl::parse(text).map(|control| control.to_string()).as_deref(), Some(text));
+        }
         for wrong in ["", "a b", "cubic\0", "a-name-of-sixteen"] {
             assert_eq!(CongestionControl::parse(wrong), None, "{wrong:?}");
         }
