@@ -2,7 +2,7 @@
 
 use node_shell::Layers;
 
-use crate::config::{Config, IN_MEMORY_MAX, Transport};
+use crate::config::{Config, IN_MEMORY_MAX, Role, Transport};
 
 /// Messages that are larger and come in several frames go through files, octets.
 const LARGE_ABOVE: u64 = 1 << 20;
@@ -15,7 +15,11 @@ const SESSION_OCTETS: u32 = 64 << 20;
 
 /// Transfers that may be under way to a session while they are small: enough that neither end of a connection waits for the other's next turn.
 /// When they become large all the same, four times `SESSION_OCTETS` may come of what was announced before.
-pub const SMALL_FRAMES_WINDOW: u32 = 2048;
+const SMALL_FRAMES: u32 = 2048;
+/// The same between routers, where all clients of the other one send on a session: what finds no window waits there message by message, which
+/// costs twice as much. A router that takes to large messages has links of their own for them; if it does not, sixteen times `SESSION_OCTETS`
+/// may come of what was announced, of which its senders have credit for what comes.
+const NEIGHBOURS_SMALL_FRAMES: u32 = 8192;
 
 /// What lies under AMQP by a transport.
 pub fn layers(transport: Transport) -> Layers {
@@ -47,4 +51,12 @@ pub fn stream_above(config: &Config) -> u64 {
 pub fn incoming_window(config: &Config, max_frame_size: u32) -> u32 {
     let usual = amqp_proto::Config::default().incoming_window;
     if config.router.enabled { usual.min((SESSION_OCTETS / max_frame_size).max(2)) } else { usual }
+}
+
+/// The same while they are small, by who sends them.
+pub fn small_frames_window(role: Role) -> u32 {
+    match role {
+        Role::InterRouter => NEIGHBOURS_SMALL_FRAMES,
+        Role::Normal | Role::RouteContainer | Role::Edge => SMALL_FRAMES,
+    }
 }

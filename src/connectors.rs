@@ -38,7 +38,7 @@ pub fn one(config: &Config, connector: &Connector, to: &ConnectTo) -> ConnectorC
         max_message_size: amqp::max_message_size(config, connector.max_message_size),
         stream_above: amqp::stream_above(config),
         incoming_window: amqp::incoming_window(config, connector.max_frame_size),
-        small_frames_window: amqp::SMALL_FRAMES_WINDOW,
+        small_frames_window: amqp::small_frames_window(connector.role),
         ..amqp_proto::Config::default()
     };
     ConnectorConfig {

@@ -99,7 +99,7 @@ pub fn one(
         max_message_size: amqp::max_message_size(config, listener.max_message_size),
         stream_above: amqp::stream_above(config),
         incoming_window: amqp::incoming_window(config, listener.max_frame_size),
-        small_frames_window: amqp::SMALL_FRAMES_WINDOW,
+        small_frames_window: amqp::small_frames_window(listener.role),
         sasl: match listener.sasl {
             Sasl::Required => amqp_proto::Sasl::Required,
             Sasl::Optional => amqp_proto::Sasl::Optional,

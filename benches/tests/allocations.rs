@@ -2,6 +2,7 @@
 
 use engine_selector::{Index, Selector};
 use heddle_benches::counting::{Counting, allocations};
+use heddle_benches::hops::Hops;
 use heddle_benches::road::{Road, Sent};
 use heddle_benches::selector;
 
@@ -10,12 +11,24 @@ static ALLOCATOR: Counting = Counting;
 
 #[test]
 fn a_small_message_allocates_nothing() {
-    use Sent::{Presettled, Unsettled};
-    for (size, sent) in [(0, Unsettled), (100, Unsettled), (100, Presettled), (1024, Unsettled), (2000, Presettled)] {
+    use Sent::{Presettled, Routed, RoutedPresettled, Unsettled};
+    let kept = [(0, Unsettled), (100, Unsettled), (100, Presettled), (1024, Unsettled), (2000, Presettled)];
+    let routed = [(0, Routed), (100, Routed), (100, RoutedPresettled), (1024, Routed), (1900, RoutedPresettled)];
+    for (size, sent) in kept.into_iter().chain(routed) {
         let mut road = Road::new(size, sent);
         road.turns(200);
         let count = allocations(|| road.turns(500));
         assert_eq!(count, 0, "{size} octets, {sent:?}: allocations in 128,000 messages");
+    }
+}
+
+#[test]
+fn a_small_message_allocates_nothing_over_two_routers() {
+    for size in [0, 100, 1024, 1900] {
+        let mut hops = Hops::new(size);
+        hops.turns(200);
+        let count = allocations(|| hops.turns(500));
+        assert_eq!(count, 0, "{size} octets: allocations in 500 turns of {} messages", hops.batch());
     }
 }
 

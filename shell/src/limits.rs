@@ -1,8 +1,12 @@
 //! Every limit of a shard's sockets and turns, with its reason; what happens when it is reached is said where it is used.
 
+use engine_home::limits::GIVEN_BYTES;
+
 /// What one read takes at most, octets. Half of it makes messages of 1 KiB a third dearer, as everything behind a read (turns, writes,
 /// acknowledgements) then comes in smaller pieces; more would not fit into a core's cache together with what becomes of it.
 pub(crate) const READ_BYTES: usize = 256 * 1024;
+// What is left of a consumer's credit before it gets more takes what one read brings.
+const _: () = assert!(READ_BYTES <= GIVEN_BYTES as usize / 2);
 /// Input of a connection is not read while more output than this waits for it, octets: a peer that does not read
 /// cannot make us keep what it asks for.
 pub(crate) const OUT_STOP_READING: usize = 1024 * 1024;

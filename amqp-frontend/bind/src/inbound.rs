@@ -508,11 +508,13 @@ impl Bind {
 
     /// Passes credit on that there was no room for; gives whether there was any.
     pub(crate) fn feed(&mut self, home: &mut Home) -> bool {
-        if !self.client.is_hungry() || self.is_full() {
-            return false;
-        }
         let mut fed = false;
-        for place in self.client.take_hungry() {
+        // Those that wait again meanwhile are among the others.
+        for _ in 0..self.client.hungry() {
+            if self.is_full() {
+                break;
+            }
+            let Some(place) = self.client.next_hungry() else { break };
             if home.is_half(place) {
                 self.advance_half(home, place);
                 continue;

@@ -2,6 +2,8 @@
 //!
 //! It moves with the connection to another shard, which has no links then.
 
+use std::collections::VecDeque;
+
 use engine_core::command::ConnectionKey;
 use engine_message::value::Map;
 use engine_policy::Admission;
@@ -66,7 +68,7 @@ pub struct Client {
     /// What it may do, if a policy says so.
     admission: Option<Box<Admission>>,
     /// Consumers' links whose credit the owner gets when there is room for what it brings.
-    hungry: Vec<Slot>,
+    hungry: VecDeque<Slot>,
     /// Consumers' links that have messages to send in parts.
     streams: Vec<Slot>,
 }
@@ -148,22 +150,20 @@ impl Client {
         self.admission.as_deref()
     }
 
-    /// Whether consumers' links wait for room in its output.
-    #[inline]
+    /// How many of its consumers' links wait for room.
     #[must_use]
-    pub fn is_hungry(&self) -> bool {
-        !self.hungry.is_empty()
+    pub fn hungry(&self) -> usize {
+        self.hungry.len()
     }
 
-    /// Takes the consumers' links that wait for room.
-    #[must_use]
-    pub fn take_hungry(&mut self) -> Vec<Slot> {
-        std::mem::take(&mut self.hungry)
+    /// Takes the one of them that waits longest.
+    pub fn next_hungry(&mut self) -> Option<Slot> {
+        self.hungry.pop_front()
     }
 
     /// A link waits for room.
     pub fn wait_for_room(&mut self, place: Slot) {
-        self.hungry.push(place);
+        self.hungry.push_back(place);
     }
 
     /// Consumers' links that have messages to send in parts: the one at `index`.

@@ -1,7 +1,8 @@
 //! Every limit of a shard's links, with its reason; what happens when it is reached is said where it is used.
 
-/// Octets of messages that a consumer passes credit on for: more than one turn reads, less than a machine encodes at once.
-pub const GIVEN_BYTES: u32 = 320 * 1024;
+/// Octets of messages that a consumer passes credit on for. It passes more on when half is used, which is before the next turn: that half is more
+/// than one turn reads, so that nothing has to wait at a router's only way for credit that its receiver has given.
+pub const GIVEN_BYTES: u32 = 576 * 1024;
 /// A consumer passes no credit on while its connection has more than this to write, octets: what came would wait here.
 pub const OUT_STOP_GIVING: usize = 64 * 1024;
 /// Credit that a consumer passes on to the owner at once, messages, however small they are.
