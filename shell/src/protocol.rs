@@ -2,7 +2,7 @@
 //!
 //! A further one is a crate beside `amqp-bind` and a variant here.
 
-use amqp_bind::{Bind, Given, Written};
+use amqp_bind::{Bind, Given, Run, Written};
 use amqp_proto::{Authenticated, Out};
 use engine_core::command::DetachMode;
 use engine_core::event::Event;
@@ -81,6 +81,18 @@ impl Protocol {
         match self {
             Self::Amqp(bind) => bind.send_small(whom, small, preface, by),
         }
+    }
+
+    #[inline]
+    pub(crate) fn takes_together(&self) -> bool {
+        let Self::Amqp(bind) = self;
+        bind.takes_together()
+    }
+
+    #[inline]
+    pub(crate) fn send_together(&mut self, id: LocalId, run: &Run<'_>, prefix: &mut Prefix) -> bool {
+        let Self::Amqp(bind) = self;
+        bind.send_together(id, run, prefix)
     }
 
     #[cold]

@@ -29,6 +29,10 @@ use crate::limits::TURN_GIVEN_BYTES;
 use crate::protocol::Protocol;
 use crate::proxies::proxy_asking;
 
+mod together;
+
+use together::{First, Going};
+
 /// A connection: its binding, and what its host keeps with it.
 pub struct Entry<H> {
     /// Its binding.
@@ -51,6 +55,8 @@ pub struct Turn<H> {
     kept: Arena,
     /// Where the router's events are taken to.
     routed: Told,
+    /// Of small messages that go together, each one's key and octets.
+    run: Vec<(u64, u16)>,
 }
 
 impl<H> Turn<H> {
@@ -64,6 +70,7 @@ impl<H> Turn<H> {
             prefix: Prefix::default(),
             kept: Arena::default(),
             routed: Told::default(),
+            run: Vec::new(),
         }
     }
 
@@ -367,15 +374,32 @@ impl<H> Turn<H> {
         self.home.engine_mut().take_routed(&mut routed);
         let any = !routed.is_empty();
         let Told { events, prefaces, octets, .. } = &mut routed;
-        for (link, event) in events {
+        let (mut rest, mut one_by_one) = (events.as_mut_slice(), 0_usize);
+        while let Some(((link, event), behind)) = rest.split_first_mut() {
+            rest = behind;
             match event {
                 Event::Deliver { key, message } => self.give_sent(*link, *key, message, None),
                 Event::Relayed { key, message, preface } => {
                     self.give_sent(*link, *key, message, prefaces.get(*preface as usize));
                 }
                 Event::Passed { key, message, preface } => {
-                    let preface = preface.and_then(|preface| prefaces.get(preface as usize));
-                    self.give_small(*link, *key, &Small::of(message, octets), preface);
+                    let preface = preface.and_then(|place| Some((place, prefaces.get(place as usize)?)));
+                    if preface.is_some() {
+                        one_by_one = one_by_one.saturating_sub(1);
+                    }
+                    if let Some(preface) = preface
+                        && one_by_one == 0
+                    {
+                        let first = First { link: *link, key: *key, message, preface };
+                        match self.give_together(&first, rest, octets) {
+                            Going::Together(further) => {
+                                rest = rest.get_mut(further..).unwrap_or_default();
+                                continue;
+                            }
+                            Going::OneByOne(count) => one_by_one = count,
+                        }
+                    }
+                    self.give_small(*link, *key, &Small::of(message, octets), preface.map(|(_, preface)| preface));
                 }
                 event => {
                     // No credit: what stays says nothing.

@@ -401,12 +401,15 @@ def link_state(number, peers):
 class Neighbour:
     """A router at the listener for routers, as far as links for control go. It says nothing that it has no credit for."""
 
-    def __init__(self, broker, name="hostile", links=None):
+    def __init__(self, broker, name="hostile", links=None, offers=()):
         self.peer = broker.connect(1)
         self.name, self.sent, self.limit, self.taken, self.ended, self.condition, self.kept = name, 0, 0, 0, False, b"", b""
         # The header of its peer is none of the frames.
         self.skip = 8
-        opened = frame(described(0x10, string(name), NULL, u(1 << 20)))
+        # As an array of symbols, of which there are fewer than 255 octets.
+        offered = b"".join(bytes([len(offer)]) + offer.encode() for offer in offers)
+        offered = b"\xe0" + bytes([len(offered) + 2, len(offers), 0xA3]) + offered if offers else NULL
+        opened = frame(described(0x10, string(name), NULL, u(1 << 20), NULL, NULL, NULL, NULL, offered))
         begun = frame(described(0x11, NULL, u(0), u(1 << 30), u(1 << 30)))
         self.write(AMQP + opened + begun + (between(0, False, "qd.router") + between(1, True, "qd.router") + flow(10_000, 1) if links is None else links))
         self.wait(lambda: self.limit > 0 if links is None else True)
@@ -488,11 +491,12 @@ def unsigned(data):
     return values
 
 
-def neighbour(broker, honest, say, want, **how):
-    """A neighbour that says what `say` gives, one after the other; gives what is wrong, or None."""
+def neighbour(broker, honest, say, want, last=b"", **how):
+    """A neighbour that says what `say` gives, one after the other, and sends `last`; gives what is wrong, or None."""
     hostile = Neighbour(broker, **how)
     start = time.monotonic()
     hostile.say(say())
+    hostile.write(last)
     if want != "served":
         hostile.wait(lambda: False, 5)
     fault = None
@@ -554,6 +558,33 @@ ATTACHES = [
 ]
 
 
+# Links for control, and one for messages.
+MESSAGES = between(0, False, "qd.router") + between(1, True, "qd.router") + flow(10_000, 1) + between(2, False, "qd.router-data")
+
+
+def together(bodies, count=None, lengths=None, front=b"", mark=0x8001):
+    """Messages in one frame, as two of these routers send small ones."""
+    count, lengths = len(bodies) if count is None else count, [len(body) for body in bodies] if lengths is None else lengths
+    payload = struct.pack(">H", len(front)) + b"".join(struct.pack(">H", length) for length in lengths) + front + b"".join(bodies)
+    return transfer(payload, handle=2, tag=struct.pack(">IHH", 1, mark, count))
+
+
+TO = mapping((string("x-opt-qd.to"), string("amqp:/hostile")), code=0x72)
+TOGETHER = [
+    ("messages of a neighbour together", together([TO + DATA] * 3), "served"),
+    ("messages together whose lengths do not add up", together([DATA], lengths=[100]), "amqp:decode-error"),
+    ("messages together that are fewer than they say", together([DATA] * 2, count=3), "amqp:decode-error"),
+    ("no messages together", together([]), "amqp:decode-error"),
+    ("messages together that are cut", transfer(b"\x00", handle=2, tag=bytes(8)), "amqp:decode-error"),
+    ("more messages together than there is credit for", together([b""] * 300), "amqp:link:transfer-limit-exceeded"),
+    ("60,000 messages together", together([b""] * 60_000), "amqp:link:transfer-limit-exceeded"),
+    ("messages together with a number that was never said", together([DATA] * 5, mark=7), "served"),
+    ("messages together whose sections are damaged", together([b"\x00\x53\x73\xc0", DATA, b"", b"x"]), "served"),
+    ("messages together that begin with what is no header", together([DATA] * 5, front=b"\x00\x53\x75"), "served"),
+    ("messages together with a header each", together([described(0x70, FALSE) + TO + DATA] * 5, front=described(0x70, FALSE)), "served"),
+]
+
+
 class Honest:
     """Another router, which does nothing wrong, and somebody who receives there."""
 
@@ -585,6 +616,12 @@ class Honest:
 def neighbours(program, broker):
     honest = Honest(program, broker)
     cases = [(name, lambda say=say, want=want: neighbour(broker, honest, say, want)) for name, say, want in NEIGHBOURS]
+    offers = ("heddle:numbered-prefaces", "heddle:messages-together")
+    for name, last, want in TOGETHER:
+        for kind, how in [("", dict(offers=offers)), (", unasked", {})]:
+            want = want if how else "served"
+            how = dict(links=MESSAGES, last=last, **how)
+            cases.append((name + kind, lambda how=how, want=want: neighbour(broker, honest, list, want, **how)))
     return cases + [(name, lambda how=how, want=want: neighbour(broker, honest, list, want, **how)) for name, how, want in ATTACHES]
 
 

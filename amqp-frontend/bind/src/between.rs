@@ -17,6 +17,7 @@ use crate::bind::Bind;
 use crate::joints::{APART, CONTROL, MESSAGES, PARTS, attach, carries, cost};
 use crate::onward::{half_of, named};
 use crate::prefaces::NUMBERED;
+use crate::together::TOGETHER;
 
 /// Links for messages in parts of one connection: as many receivers as may be slow at once before their messages hold up others. Each may have
 /// 512 KiB on its way out, behind which signs of life wait: 16 MiB together, which a connection is to carry within the three seconds that its
@@ -39,6 +40,7 @@ impl Bind {
             *own = cost(open).max(*own);
             let offers = |wanted: &str| open.offered_capabilities.iter().any(|offered| offered.as_str() == wanted);
             self.output.prefaces = offers(NUMBERED).then(Box::default);
+            self.output.is_together = self.output.prefaces.is_some() && offers(TOGETHER);
             self.output.apart.most = if offers(APART) { apart_max(open) } else { 0 };
         }
     }
@@ -149,8 +151,9 @@ mod tests {
     }
 
     #[test]
-    fn what_stands_before_messages_is_numbered_between_routers_that_both_offer_it() {
+    fn what_stands_before_messages_is_numbered_between_routers_that_both_offer_it_and_small_ones_go_together() {
         let bind = |peer| Bind::server(Arc::default(), Moves::Never, 0).with_peer(peer);
+        let known = |bind: &Bind| (bind.output.prefaces.is_some(), bind.takes_together());
         let open = |peer| {
             let mut open = Open::default();
             mark(&mut open, peer, 1000);
@@ -161,13 +164,22 @@ mod tests {
             assert!(open(peer).offered_capabilities.is_empty(), "{peer:?} is not offered it");
             let mut bind = bind(peer);
             bind.note_open(&open(router));
-            assert!(bind.output.prefaces.is_none(), "nor does {peer:?} use it");
+            assert_eq!(known(&bind), (false, false), "nor does {peer:?} use it");
         }
-        let mut other = bind(router);
-        other.note_open(&Open { offered_capabilities: Vec::new(), ..open(router) });
-        assert!(other.output.prefaces.is_none(), "a router of another kind");
+        for (offered, expected) in [
+            (vec![], (false, false)),
+            (vec![NUMBERED], (true, false)),
+            // They go with a number.
+            (vec![TOGETHER], (false, false)),
+            (vec![NUMBERED, TOGETHER], (true, true)),
+        ] {
+            let mut other = bind(router);
+            let offered_capabilities = offered.into_iter().map(Symbol::from).collect();
+            other.note_open(&Open { offered_capabilities, ..open(router) });
+            assert_eq!(known(&other), expected);
+        }
         let mut ours = bind(router);
         ours.note_open(&open(router));
-        assert!(ours.output.prefaces.is_some());
+        assert_eq!(known(&ours), (true, true));
     }
 }

@@ -177,10 +177,10 @@ impl Bind {
         now_ns: u64,
         input: &mut Input<'a>,
     ) -> Option<Delivery<'a>> {
-        let is_watched = self.is_watched();
+        let (is_watched, is_together) = (self.is_watched(), self.output.is_together);
         // Called here alone, so that it is part of this.
         while let Some(delivery) = self.machine.next_delivery(now_ns, input) {
-            if is_watched {
+            if is_watched || (is_together && self.bundled(&delivery).is_some()) {
                 return Some(delivery);
             }
             let Some(entrance) = self.link(delivery.link).and_then(|place| home.entrance(place)) else {
@@ -227,6 +227,9 @@ impl Bind {
             let Delivery { delivery, format, settled, head, payload, .. } = *delivery;
             let came = Came { delivery, settled, format, part: Part::Whole, head, payload, owned };
             return self.pass_in(home, place, &came);
+        }
+        if let Some(messages) = self.bundled(delivery) {
+            return self.take_together(home, place, delivery, messages);
         }
         self.client.messages_in += 1;
         if home.coordinates(place) {
@@ -536,7 +539,7 @@ fn named<'a>(payload: &'a [u8], sections: &section::Sections) -> &'a str {
 
 /// The fields of the header section that ends there.
 #[inline]
-fn header(payload: &[u8], end: usize) -> Result<section::Header, DecodeError> {
+pub(crate) fn header(payload: &[u8], end: usize) -> Result<section::Header, DecodeError> {
     section::Header::decode(payload.get(..end).unwrap_or_default())
 }
 

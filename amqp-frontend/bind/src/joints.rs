@@ -7,6 +7,7 @@ use engine_message::Symbol;
 use engine_message::value::Value;
 
 use crate::prefaces::NUMBERED;
+use crate::together::TOGETHER;
 
 /// The capability of termini of links for what routers tell each other.
 pub(crate) const CONTROL: &str = "qd.router";
@@ -40,7 +41,7 @@ pub(crate) fn mark(open: &mut Open, peer: Peer, stream_above: u64) {
     };
     open.properties.insert(ANNOTATIONS, Value::Int(1));
     if let Peer::Router { .. } = peer {
-        open.offered_capabilities.push(NUMBERED.into());
+        open.offered_capabilities.extend([NUMBERED, TOGETHER].map(Symbol::from));
         if stream_above < u64::MAX {
             open.offered_capabilities.push(APART.into());
         }

@@ -38,6 +38,8 @@ pub(crate) struct Output {
     pub leaving: Vec<Leaving>,
     /// What stands before messages of both ends, if both say it once.
     pub prefaces: Option<Box<Prefaces>>,
+    /// Whether both take small messages together, with such numbers.
+    pub is_together: bool,
     /// Links for messages in parts, if the peer is a router.
     pub apart: Apart,
 }

@@ -31,8 +31,10 @@ mod resuming;
 mod streaming;
 mod terminus;
 mod through;
+mod together;
 
 pub use asked::{Asking, PeerEnd};
 pub use bind::{Bind, Caller, Written};
 pub use edges::{ProxyAsking, ProxyWay};
 pub use outbound::Given;
+pub use together::Run;

@@ -1,7 +1,7 @@
 //! From the home to AMQP: what owners say of a connection's links, and the messages that they give.
 
 use amqp_proto::{Body, Closing, Part, Send, SendNow, Settled};
-use engine_core::event::Event;
+use engine_core::event::{Event, KEY_NONE};
 use engine_core::message::Message;
 use engine_core::preface::Preface;
 use engine_core::small::Small;
@@ -182,5 +182,11 @@ impl Given {
             Due::Back => Rest::Back,
         };
         Self { place: gift.place, id: gift.id, key: gift.key, rest }
+    }
+
+    /// What is due when a link's owner has too little of its credit.
+    #[must_use]
+    pub fn credit(place: Slot, id: LocalId) -> Self {
+        Self { place, id, key: KEY_NONE, rest: Rest::Credit }
     }
 }

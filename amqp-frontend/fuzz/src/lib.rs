@@ -10,7 +10,9 @@ mod selector;
 mod sequence;
 
 use amqp_codec::frame::{self, FrameKind, Split};
-use amqp_codec::performative::{self, Performative, decode_plain};
+use amqp_codec::performative::{
+    self, Bundle, BundleHead, Performative, bundle_overhead, bundled, decode_plain, encode_bundle,
+};
 use amqp_codec::sasl::SaslFrame;
 use engine_message::reader::Reader;
 use engine_message::section;
@@ -30,9 +32,10 @@ const FRAME_MAX: u32 = 64 * 1024;
 pub type Target = fn(&[u8]);
 
 /// The targets by name.
-pub const TARGETS: [(&str, Target); 12] = [
+pub const TARGETS: [(&str, Target); 13] = [
     ("frame", frame),
     ("performative", performative),
+    ("bundle", bundle),
     ("value", value),
     ("section", section),
     ("sequence", sequence),
@@ -95,6 +98,25 @@ pub fn performative(data: &[u8]) {
     let mut second = Vec::new();
     performative::encode_frame(&mut second, 3, &again);
     assert_eq!(first, second, "encoding is stable: {performative:?}");
+}
+
+/// Messages that came together, in front of which stands how many there are, cover the bytes; what is written of them is what was read.
+pub fn bundle(data: &[u8]) {
+    let Some(([high, low], payload)) = data.split_first_chunk() else { return };
+    let messages = u16::from_be_bytes([*high, *low]);
+    let Some(bundle) = Bundle::read(payload, messages) else { return };
+    let bodies: Vec<&[u8]> = bundle.bodies().collect();
+    assert_eq!(bodies.len(), usize::from(messages), "as many as it says");
+    let octets: usize = bodies.iter().map(|body| body.len()).sum();
+    assert_eq!(bundle_overhead(bodies.len()) + bundle.front.len() + octets, payload.len(), "they cover the bytes");
+    let lengths = bodies.iter().map(|body| body.len() as u16);
+    let head = BundleHead { delivery_id: 1, tag: 2, mark: 3, settled: true, front: bundle.front, lengths };
+    let mut out = Vec::new();
+    encode_bundle(&mut out, (4, 5), &head, octets);
+    out.extend(bodies.concat());
+    let Ok(Split::Frame { frame, bytes }) = frame::split(&out, u32::MAX) else { panic!("no frame: {out:?}") };
+    let plain = decode_plain(frame.body).expect("it is a plain transfer");
+    assert_eq!((bytes, bundled(plain.tag), plain.payload), (out.len(), Some(messages), payload));
 }
 
 /// A value is read within the bytes, and what is written reads the same.

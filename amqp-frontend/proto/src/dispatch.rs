@@ -15,7 +15,7 @@ use crate::fault::{Fault, misplaced_open};
 use crate::fitting::put_end;
 use crate::flag::{Closing, Drain, Settled};
 use crate::out::Out;
-use crate::sending::{Kept, Part, Particulars, Send, SendNow, Waiting};
+use crate::sending::{Kept, Part, Particulars, Send, SendNow, SendTogether, Waiting};
 use crate::session::{self, Session};
 use crate::transfers::{fits_frame, fits_particulars, settled_by};
 use crate::windows::IncomingWindow;
@@ -257,6 +257,24 @@ impl Connection {
         };
         send.settled = settled_by(link.modes.sender, send.settled);
         session.send_now(id.handle, &send, max_frame, out)
+    }
+
+    /// Sends several messages on a link of ours if nothing is in their way and they are one frame; gives whether they were sent. Nothing is kept.
+    #[inline]
+    pub fn send_together(&mut self, id: LinkId, send: &SendTogether<'_>, out: &mut Out) -> bool {
+        let max_frame = self.remote.max_frame;
+        let Some(session) = self.sessions.get_mut(usize::from(id.session)).and_then(Option::as_deref_mut) else {
+            return false;
+        };
+        let link = session.link_by_id(id).filter(|link| link.phase == endpoint::Phase::Attached);
+        link.is_some() && session.send_together(id.handle, send, max_frame, out)
+    }
+
+    /// The last delivery on a link of the peer's was one of so many, `further` of which came with it: they use up its credit, too. Gives whether
+    /// there is as much.
+    pub fn take_further(&mut self, id: LinkId, further: u32) -> bool {
+        let link = self.session(id.session).and_then(|session| session.link_by_id(id));
+        link.is_some_and(|link| (0..further).all(|_| link.use_credit()))
     }
 
     /// Whether a message of `bytes` octets is one frame to the peer.

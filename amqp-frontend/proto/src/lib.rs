@@ -39,6 +39,6 @@ pub use limits::{Config, Mechanism, OUT_SOFT_MAX, Sasl, Tls};
 pub use login::Authenticated;
 pub use out::Out;
 pub use sasl::RefusedLogin;
-pub use sending::{Body, Part, Particulars, Send, SendNow};
+pub use sending::{Body, Part, Particulars, Send, SendNow, SendTogether};
 pub use settling::{Settling, Updated};
 pub use state::{DeliveryOutcome, Modified, State};

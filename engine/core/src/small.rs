@@ -3,6 +3,7 @@
 //! Guarantee: its octets lie where they came, or among what came with its event; nothing of it is shared or counted.
 
 use std::num::NonZeroU64;
+use std::ops::Range;
 
 use bytes::Bytes;
 
@@ -34,6 +35,28 @@ pub struct Lying {
     expires_wall_ms: Option<NonZeroU64>,
     from: u32,
     length: u32,
+}
+
+impl Lying {
+    /// The fields of its header.
+    #[must_use]
+    pub fn header(&self) -> &Header {
+        &self.header
+    }
+
+    /// Where its octets are.
+    #[inline]
+    #[must_use]
+    pub fn range(&self) -> Range<usize> {
+        self.from as usize..(self.from + self.length) as usize
+    }
+
+    /// Whether it can go in one frame with one that has the same header: it is of the usual format, and never expires.
+    #[inline]
+    #[must_use]
+    pub fn may_follow(&self, first: &Self) -> bool {
+        self.header == first.header && self.format == 0 && self.expires_wall_ms.is_none()
+    }
 }
 
 impl<'a> Small<'a> {

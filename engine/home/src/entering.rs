@@ -74,7 +74,8 @@ impl Entrance<'_> {
     }
 
     /// Takes a message.
-    #[inline]
+    // Part of its callers, of which there are two that take one after the other.
+    #[inline(always)]
     pub fn enter(self, arrival: &Arrival<'_>) {
         if self.owner != self.engine.shard() && self.owner == ROUTED {
             return self.enter_routed(arrival);

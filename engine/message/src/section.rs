@@ -106,7 +106,8 @@ pub struct Front {
 ///
 /// # Errors
 /// As `scan`.
-#[inline]
+// Part of the two loops over messages, in each of which it is once.
+#[inline(always)]
 pub fn front(message: &[u8]) -> Result<Front, DecodeError> {
     let mut front = Front::default();
     walk(message, |code, range| match code {
@@ -120,7 +121,7 @@ pub fn front(message: &[u8]) -> Result<Front, DecodeError> {
 }
 
 /// Shows `see` each section of a message, by its code, if all of them are known and in their order.
-#[inline]
+#[inline(always)]
 fn walk(message: &[u8], mut see: impl FnMut(u64, Range<usize>)) -> Result<(), DecodeError> {
     let mut reader = Reader::new(message);
     let mut last = 0;

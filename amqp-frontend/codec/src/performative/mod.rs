@@ -5,6 +5,7 @@
 //! specification knows are skipped.
 
 mod attach;
+mod bundle;
 mod connection;
 mod disposition;
 mod flow;
@@ -14,6 +15,7 @@ mod terminus;
 mod transfer;
 
 pub use attach::{Attach, Detach};
+pub use bundle::{Bundle, BundleHead, bundle_overhead, bundled, encode_bundle};
 pub use connection::{AmqpError, Close, FRAME_BYTES_MIN_MAX, Open};
 pub use disposition::{DeliveryState, Disposition, encode_disposition};
 pub use flow::{Flow, encode_flow};

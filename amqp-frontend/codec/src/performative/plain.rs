@@ -117,11 +117,11 @@ pub fn encode_plain_marked(
 /// Octets of the fields of a plain transfer, with the first one of its list.
 const FIELDS: u8 = 16;
 /// Octets of such a frame in front of its payload.
-const BYTES: usize = HEADER_BYTES + 6 + FIELDS as usize - 1;
+pub(super) const BYTES: usize = HEADER_BYTES + 6 + FIELDS as usize - 1;
 
 /// A plain transfer whose tag has so many octets more, which are to be put in front of the last two.
 #[inline(always)]
-fn plain(
+pub(super) fn plain(
     (channel, handle): (u16, u8),
     (delivery_id, tag, more): (u32, u32, u8),
     settled: bool,

@@ -1,0 +1,125 @@
+//! Small messages that go between two routers in one frame (`amqp_codec`, `Bundle`), where both offer to take them so.
+//!
+//! Guarantees: whoever did not offer it in its open is sent none; it is for links of routers alone, whose tags routers make. Each message is taken
+//! as if it had come by itself, in the same order; one that cannot be read is rejected and the others are not. What does not add up, or has no
+//! credit, costs the peer its connection.
+//!
+//! Not here: which messages go together (`node_shell`).
+
+use amqp_codec::AmqpError;
+use amqp_codec::performative::{Bundle, bundled};
+use amqp_proto::{Delivery, SendTogether};
+use engine_core::message::Header;
+use engine_core::preface::Preface;
+use engine_home::{Arrival, Home, LocalId, Prefix, Slot, asks_more};
+use engine_message::{Condition, section};
+
+use crate::bind::{Bind, link_id};
+use crate::coordinating::Belongs;
+use crate::inbound::{header, wanted};
+use crate::prefaces::Numbered;
+
+/// The capability of an open that offers to be sent them.
+pub(crate) const TOGETHER: &str = "heddle:messages-together";
+/// Octets of a tag that say of one message what they say of all.
+const MARKED_OCTETS: usize = 6;
+
+/// Small messages of one link that are alike but for their bodies, none of which expires.
+#[derive(Clone, Copy, Debug)]
+pub struct Run<'a> {
+    /// Of each its delivery's key, and how long its body is.
+    pub messages: &'a [(u64, u16)],
+    /// As in `Message`.
+    pub header: &'a Header,
+    /// What goes out before their sections.
+    pub preface: &'a Preface,
+    /// Their bodies, one behind the other.
+    pub bodies: &'a [u8],
+}
+
+impl Bind {
+    /// Whether small messages with a preface may go to the peer together.
+    #[inline]
+    #[must_use]
+    pub fn takes_together(&self) -> bool {
+        self.output.is_together
+    }
+
+    /// Sends messages that are due in one frame, if nothing is in their way and what stands before them has a number; gives whether they were sent.
+    /// `prefix` is scratch.
+    #[inline]
+    pub fn send_together(&mut self, id: LocalId, run: &Run<'_>, prefix: &mut Prefix) -> bool {
+        let &Run { messages, header, preface, bodies } = run;
+        let Some(prefaces) = &mut self.output.prefaces else { return false };
+        let Some(numbered) = prefaces.number(preface) else { return false };
+        let Numbered::Known(_) = numbered else {
+            // The first of them says it.
+            prefaces.take_back(numbered);
+            return false;
+        };
+        let front = prefix.before((header, None), None, 0);
+        let send = SendTogether { messages, mark: numbered.mark(), front, bodies };
+        let is_sent = self.machine.send_together(link_id(id), &send, &mut self.out);
+        if is_sent {
+            self.client.messages_out += messages.len() as u64;
+        }
+        is_sent
+    }
+
+    /// How many messages a delivery on a link of routers is, if it may be several.
+    #[inline]
+    pub(crate) fn bundled(&self, delivery: &Delivery<'_>) -> Option<u16> {
+        if self.output.is_together { bundled(delivery.tag) } else { None }
+    }
+
+    /// Takes so many messages that came in one frame, on the link at `place`.
+    #[inline(never)]
+    pub(crate) fn take_together(&mut self, home: &mut Home, place: Slot, delivery: &Delivery<'_>, messages: u16) {
+        let Some(bundle) = Bundle::read(delivery.payload, messages) else {
+            let text = "messages that came together do not add up to their frame";
+            return self.close_with(home, AmqpError::new(Condition::DecodeError, text));
+        };
+        if !self.machine.take_further(delivery.link, u32::from(messages) - 1) {
+            let text = "messages came together for which there is no link credit";
+            return self.close_with(home, AmqpError::new(Condition::TransferLimitExceeded, text));
+        }
+        let tag = delivery.tag.get(..MARKED_OCTETS).unwrap_or_default();
+        let is_header = section::scan(bundle.front).is_ok_and(|sections| sections.header.end == bundle.front.len());
+        let header = header(bundle.front, bundle.front.len()).ok().filter(|_| is_header);
+        for (further, body) in (0_u32..).zip(bundle.bodies()) {
+            let delivery =
+                Delivery { delivery: delivery.delivery.wrapping_add(further), tag, payload: body, ..*delivery };
+            if !header.is_some_and(|header| self.take_bundled(home, place, &delivery, header)) {
+                // The long way takes it, or says why not.
+                let payload = [bundle.front, body].concat();
+                self.handle_delivery(home, &Delivery { payload: &payload, ..delivery }, None, Belongs::Nowhere);
+            }
+        }
+    }
+
+    /// Takes one of them the short way, whose header is this; gives whether it does.
+    #[inline]
+    fn take_bundled(&mut self, home: &mut Home, place: Slot, delivery: &Delivery<'_>, header: section::Header) -> bool {
+        let Some(prefaces) = &mut self.output.prefaces else { return false };
+        let (Some(entrance), Ok(sections)) = (home.entrance(place), section::front(delivery.payload)) else {
+            return false;
+        };
+        let kept = delivery.payload.get(sections.kept..).unwrap_or_default();
+        if sections.header_end > 0 || (sections.described && entrance.keeps() && asks_more(kept)) {
+            return false;
+        }
+        let Ok(said) = prefaces.read(delivery.tag, kept) else { return false };
+        self.client.messages_in += 1;
+        entrance.enter(&Arrival {
+            delivery: delivery.delivery,
+            settled: wanted(delivery.settled),
+            format: delivery.format,
+            header,
+            properties: delivery.payload.get(sections.properties).unwrap_or_default(),
+            front: said,
+            kept,
+            tag: None,
+        });
+        true
+    }
+}

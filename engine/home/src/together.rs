@@ -1,0 +1,53 @@
+//! Small messages of the router's that go out together, in one frame: whom they are for, and what is due when they have gone.
+//!
+//! Guarantee: what goes together is what would go one by one: there is credit for all of it, and nothing waits before it.
+
+use engine_core::key::LinkKey;
+use engine_core::message::Content;
+
+use crate::giving::{Due, due, note_sent};
+use crate::home::Home;
+use crate::link::{Kind, Link, LocalId};
+use crate::slots::{Slot, peer_place};
+
+/// Whom messages of a link are for.
+#[derive(Clone, Copy, Debug)]
+pub struct Whom {
+    /// The connection.
+    pub conn: Slot,
+    /// The link.
+    pub place: Slot,
+    /// What its binding calls it.
+    pub id: LocalId,
+    /// Messages that its peer takes now.
+    pub room: u32,
+}
+
+impl Home {
+    /// Whom small messages for a link are for, if they may go together: nothing waits there to be sent in parts.
+    #[must_use]
+    pub fn together(&self, link: LinkKey) -> Option<Whom> {
+        let place = peer_place(link);
+        match self.links.get(place)? {
+            &Link { conn: Some(conn), id, kind: Kind::Consumer(ref taking), stream: None, .. } => {
+                Some(Whom { conn, place, id, room: taking.wanted })
+            }
+            _ => None,
+        }
+    }
+
+    /// Messages of the router's went together to whom they are for, who had room for them: the key of each, and its octets. Gives what is due.
+    pub fn note_together(&mut self, place: Slot, messages: &[(u64, u16)]) -> Due {
+        let Some(link) = self.links.get_mut(place) else { return Due::Send };
+        let mut all = Due::Send;
+        for &(key, octets) in messages {
+            match due(link, key, (usize::from(octets), Content::Here)) {
+                Due::Send => {}
+                Due::SendAndCredit => all = Due::SendAndCredit,
+                Due::Wait | Due::Back => unreachable!("there was room, and nothing in the way"),
+            }
+            note_sent(link, &mut self.passage, key);
+        }
+        all
+    }
+}

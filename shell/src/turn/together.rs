@@ -1,0 +1,76 @@
+//! Small messages of the router's for one link, one behind the other, that go to its connection together.
+//!
+//! Guarantee: they go as one by one, or not at all; what waits, expires or is alone goes by itself.
+
+use std::ops::Range;
+
+use amqp_bind::{Given, Run};
+use engine_core::event::Event;
+use engine_core::key::LinkKey;
+use engine_core::preface::Preface;
+use engine_core::small::Lying;
+use engine_home::Due;
+
+use super::{Turn, touch};
+
+/// Octets of bodies that go in one frame: with all that is said of them it is a small one to whoever counts a session's frames (`amqp_proto`), of
+/// 8 KiB, and what a frame costs beside them is next to nothing.
+const OCTETS_MAX: usize = 7 << 10;
+/// Messages of one frame, if they are smaller than these would be: what is said of each counts, too.
+const MESSAGES_MAX: usize = 256;
+
+/// A small message for another router, and what stands before it, with its place among what came with the event.
+pub(super) struct First<'a> {
+    pub link: LinkKey,
+    pub key: u64,
+    pub message: &'a Lying,
+    pub preface: (u32, &'a Preface),
+}
+
+/// What becomes of a message and those behind it.
+pub(super) enum Going {
+    /// It went, and so many of those with it.
+    Together(usize),
+    /// So many go one by one, with it.
+    OneByOne(usize),
+}
+
+impl<H> Turn<H> {
+    /// Gives a message together with those of the events behind it that can go with it, if some can and nothing is in their way.
+    #[inline(never)]
+    pub(super) fn give_together(&mut self, first: &First<'_>, behind: &[(LinkKey, Event)], octets: &[u8]) -> Going {
+        const ALONE: Going = Going::OneByOne(1);
+        let &First { link, key, message: first, preface: (place, preface) } = first;
+        if behind.first().is_none_or(|(next, _)| *next != link) {
+            return ALONE;
+        }
+        let Some(whom) = self.home.together(link).filter(|whom| whom.room > 1) else { return ALONE };
+        let Some(entry) = self.entries.get_mut(whom.conn).filter(|entry| entry.protocol.takes_together()) else {
+            return ALONE;
+        };
+        let Range { start: from, mut end } = first.range();
+        let run = &mut self.run;
+        run.clear();
+        run.push((key, (end - from) as u16));
+        for (of, event) in behind.iter().take((whom.room as usize).min(MESSAGES_MAX) - 1) {
+            let Event::Passed { key, message, preface: Some(before) } = event else { break };
+            let range = message.range();
+            let fits = range.start == end && range.end - from <= OCTETS_MAX;
+            if *of != link || *before != place || !fits || !message.may_follow(first) {
+                break;
+            }
+            run.push((*key, range.len() as u16));
+            end = range.end;
+        }
+        let Some(bodies) = octets.get(from..end).filter(|_| run.len() > 1) else { return ALONE };
+        let going = Run { messages: run, header: first.header(), preface, bodies };
+        if !first.may_follow(first) || !entry.protocol.send_together(whom.id, &going, &mut self.prefix) {
+            return Going::OneByOne(run.len());
+        }
+        touch(&mut self.dirty, entry, whom.conn);
+        if self.home.note_together(whom.place, run) == Due::SendAndCredit {
+            entry.protocol.handle_given(&mut self.home, Given::credit(whom.place, whom.id));
+        }
+        Going::Together(run.len() - 1)
+    }
+}
