@@ -2,18 +2,18 @@
 //!
 //! Shown: taking deliveries by `next_delivery` tells the same, answers the same and leaves the same as taking everything by
 //! `handle_input`, whatever else comes between them; a message that is sent by `send`, by `send_now` and by `send_as` without
-//! particulars is the same to its receiver.
+//! particulars is the same to its receiver, and so are those that are sent by `send_together`.
 
 use std::sync::Arc;
 
 use amqp_codec::frame::{self, ProtocolHeader, Split};
 use amqp_codec::performative::{
-    self, Attach, Begin, DeliveryState, Detach, Flow, Open, Performative, ReceiverSettleMode, Role, Source, Target,
-    Terminus, Transfer, encode_frame, encode_transfer,
+    self, Attach, Begin, Bundle, DeliveryState, Detach, Flow, Open, Performative, ReceiverSettleMode, Role, Source,
+    Target, Terminus, Transfer, bundled, encode_frame, encode_transfer,
 };
 use amqp_proto::{
     Body, Config, Connection, DeliveryOutcome, Event, Input, LinkId, Out, Part, Particulars, Payload, Send, SendNow,
-    Settled,
+    SendTogether, Settled,
 };
 use bytes::Bytes;
 use proptest::prelude::*;
@@ -221,26 +221,8 @@ proptest! {
             |machine, link, send, out| assert!(machine.send_as(link, send, &Particulars::default(), out)),
         ];
         let said = ways.map(|way| {
-            let (mut machine, mut out) = (server(), Out::default());
-            let mut bytes = opening(Role::Receiver, max_frame_size);
-            let (handle, link_credit) = (Some(1), Some(link_credit));
-            let flow = Flow { handle, link_credit, incoming_window, ..Flow::default() };
-            encode_frame(&mut bytes, 0, &Performative::Flow(flow));
-            let mut input = Input::new(&bytes);
-            let mut link = None;
-            while let Some(event) = machine.handle_input(0, &mut input, &mut out) {
-                match event {
-                    Event::OpenAsked(_) => machine.accept_open(Config::default().server_open(), &mut out),
-                    Event::AttachAsked(id, attach) => {
-                        machine.accept_attach(id, attach.answer(), &mut out);
-                        link = Some(id);
-                    }
-                    _ => {}
-                }
-            }
-            let link = link.expect("it was attached");
-            machine.poll_output(0, &mut out);
-            out.advance(out.len());
+            let handle = Some(1);
+            let (mut machine, link, mut out) = sending(max_frame_size, link_credit, incoming_window);
             for (key, (size, settled, format)) in messages.iter().enumerate() {
                 let body = Bytes::from(vec![key as u8; *size]);
                 let (key, settled) = (key as u64, Settled::of(*settled));
@@ -268,6 +250,88 @@ proptest! {
         prop_assert_eq!(&said[0], &said[2]);
         prop_assert_eq!(said[0].0.len() >= messages.len(), true, "everything left");
     }
+
+    #[test]
+    fn messages_that_go_together_are_those_that_go_one_by_one(
+        runs in proptest::collection::vec((proptest::collection::vec(0..200_u16, 1..10), any::<u16>()), 1..8),
+        front in 0..30_usize, max_frame_size in 512..4000_u32, link_credit in 0..50_u32,
+    ) {
+        let front = &[7; 30][..front];
+        let said = [Way::Short, Way::Long].map(|way| {
+            let (mut machine, link, mut out) = sending(max_frame_size, link_credit, 1000);
+            let (mut key, mut together) = (0, 0);
+            for (lengths, mark) in &runs {
+                let messages: Vec<(u64, u16)> = (key..).zip(lengths.iter().copied()).collect();
+                let bodies: Vec<Vec<u8>> = messages.iter().map(|&(key, length)| vec![key as u8; length.into()]).collect();
+                let run = SendTogether { messages: &messages, mark: *mark, front, bodies: &bodies.concat() };
+                if way == Way::Short && machine.send_together(link, &run, &mut out) {
+                    together += messages.len();
+                } else {
+                    for (&(key, _), body) in messages.iter().zip(&bodies) {
+                        let body = Body::Copied(body);
+                        machine.send_now(link, SendNow { key, settled: Settled::No, mark: Some(*mark), front, body }, &mut out);
+                    }
+                }
+                machine.check();
+                key += messages.len() as u64;
+            }
+            let (mut said, keys) = (Vec::new(), 0..key);
+            out.drain_into(&mut said);
+            (deliveries(&said), keys.map(|key| machine.sent(link, key)).collect::<Vec<_>>(), together)
+        });
+        let [short, long] = said;
+        prop_assert_eq!((&short.0, &short.1), (&long.0, &long.1));
+        let first = runs[0].0.iter().map(|&length| usize::from(length) + 2).sum::<usize>() + 200;
+        let fits = first < max_frame_size as usize && first < 900 && runs[0].0.len() <= link_credit as usize;
+        prop_assert!(!fits || short.2 > 0, "some went together");
+    }
+}
+
+/// A machine that sends on a link, to a receiver with so much credit whose session has such a window; what it said was taken.
+fn sending(max_frame_size: u32, link_credit: u32, incoming_window: u32) -> (Connection, LinkId, Out) {
+    let (mut machine, mut out) = (server(), Out::default());
+    let mut bytes = opening(Role::Receiver, max_frame_size);
+    let (handle, link_credit) = (Some(1), Some(link_credit));
+    let flow = Flow { handle, link_credit, incoming_window, ..Flow::default() };
+    encode_frame(&mut bytes, 0, &Performative::Flow(flow));
+    let mut input = Input::new(&bytes);
+    let mut link = None;
+    while let Some(event) = machine.handle_input(0, &mut input, &mut out) {
+        match event {
+            Event::OpenAsked(_) => machine.accept_open(Config::default().server_open(), &mut out),
+            Event::AttachAsked(id, attach) => {
+                machine.accept_attach(id, attach.answer(), &mut out);
+                link = Some(id);
+            }
+            _ => {}
+        }
+    }
+    machine.poll_output(0, &mut out);
+    out.advance(out.len());
+    (machine, link.expect("it was attached"), out)
+}
+
+/// The deliveries in octets, each in one frame or together with others: id, mark, message.
+fn deliveries(mut bytes: &[u8]) -> Vec<(u32, Vec<u8>, Vec<u8>)> {
+    let mut deliveries = Vec::new();
+    while !bytes.is_empty() {
+        let Ok(Split::Frame { frame, bytes: length }) = frame::split(bytes, u32::MAX) else { panic!("a frame") };
+        let Ok((Performative::Transfer(transfer), payload)) = performative::decode(frame.body) else {
+            panic!("only transfers")
+        };
+        let (id, tag) = (transfer.delivery_id.expect("one frame each"), transfer.delivery_tag.expect("a tag"));
+        match bundled(tag) {
+            None => deliveries.push((id, tag[4..].to_vec(), payload.to_vec())),
+            Some(messages) => {
+                let bundle = Bundle::read(payload, messages).expect("it adds up");
+                let message = |body: &[u8]| [bundle.front, body].concat();
+                let all = (0_u32..).zip(bundle.bodies());
+                deliveries.extend(all.map(|(further, body)| (id + further, tag[4..6].to_vec(), message(body))));
+            }
+        }
+        bytes = &bytes[length..];
+    }
+    deliveries
 }
 
 /// The transfers in octets, and their payloads.

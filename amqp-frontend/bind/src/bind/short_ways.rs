@@ -2,14 +2,14 @@
 //! same in two ways.
 //!
 //! Shown, for each short way alone and for all of them together: both peers hear the same octets, both owners have the same queues, and
-//! both homes the same links, after every turn.
+//! both homes the same links, after every turn. The same is shown of messages that come together and one by one.
 
 use std::sync::Arc;
 
-use amqp_codec::frame::ProtocolHeader;
+use amqp_codec::frame::{self, ProtocolHeader, Split};
 use amqp_codec::performative::{
-    Begin, DeliveryState, Disposition, Flow, Open, Performative, Role, SenderSettleMode, Source, Target, Terminus,
-    Transfer, encode_disposition, encode_flow, encode_frame, encode_transfer,
+    self, Begin, BundleHead, DeliveryState, Disposition, Flow, Open, Performative, Role, SenderSettleMode, Source,
+    Target, Terminus, Transfer, encode_bundle, encode_disposition, encode_flow, encode_frame, encode_transfer,
 };
 use amqp_proto::{DeliveryOutcome, Event, Settling};
 use engine_core::Core;
@@ -196,6 +196,8 @@ fn attach(handle: u32, role: Role, address: Option<&str>, mode: SenderSettleMode
 enum Deed {
     /// The producer sends a message on one of its links.
     Send { handle: u32, settled: Option<bool>, format: u32, payload: Vec<u8>, frames: Frames },
+    /// It sends several that begin with the same octets, as another router would.
+    Run { settled: bool, front: Vec<u8>, payloads: Vec<Vec<u8>> },
     /// The consumer gives credit on one of its links.
     Credit { handle: u32, credit: u32, drain: bool },
     /// The consumer says something of deliveries from the oldest that it has not named on.
@@ -285,9 +287,34 @@ fn properties() -> impl Strategy<Value = Vec<u8>> {
     })
 }
 
+/// How messages of a run come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Coming {
+    #[default]
+    OneByOne,
+    Together,
+}
+
+/// Messages that begin with a header, or with something else now and then.
+fn run() -> impl Strategy<Value = Deed> {
+    let header = proptest::option::of((any::<bool>(), 0..10_u8)).prop_map(|header| {
+        let mut front = Vec::new();
+        if let Some((durable, priority)) = header {
+            section::Header { durable, priority, ttl_ms: None, first_acquirer: true, delivery_count: 0 }
+                .encode(&mut front);
+        }
+        front
+    });
+    let damaged = proptest::collection::vec(any::<u8>(), 0..5);
+    let front = prop_oneof![6 => header, 1 => damaged];
+    let payloads = proptest::collection::vec(payload(), 1..6);
+    (any::<bool>(), front, payloads).prop_map(|(settled, front, payloads)| Deed::Run { settled, front, payloads })
+}
+
 /// What both peers say, deed by deed.
 #[derive(Default)]
 struct Script {
+    coming: Coming,
     producer: Vec<u8>,
     consumer: Vec<u8>,
     deliveries: u32,
@@ -321,6 +348,23 @@ impl Script {
                         self.put(&Transfer { more: true, ..first }, head);
                         self.put(&Transfer { aborted: true, ..next }, &[]);
                     }
+                }
+            }
+            Deed::Run { settled, front, payloads } => {
+                let (first, mark) = (self.deliveries, 0x8000_u16);
+                self.deliveries += payloads.len() as u32;
+                if self.coming == Coming::Together {
+                    let (tag, lengths) = (first, payloads.iter().map(|payload| payload.len() as u16));
+                    let head = BundleHead { delivery_id: first, tag, mark, settled: *settled, front, lengths };
+                    let bodies = payloads.concat();
+                    encode_bundle(&mut self.producer, (0, 0), &head, bodies.len());
+                    return self.producer.extend(bodies);
+                }
+                for (id, payload) in (first..).zip(payloads) {
+                    let tag = [&first.to_be_bytes()[..], &mark.to_be_bytes()].concat();
+                    let (delivery_id, delivery_tag, settled) = (Some(id), Some(&tag[..]), Some(*settled));
+                    let transfer = Transfer { delivery_id, delivery_tag, settled, ..Transfer::default() };
+                    self.put(&transfer, &[&front[..], payload].concat());
                 }
             }
             Deed::Credit { handle, credit, drain } => {
@@ -378,6 +422,50 @@ fn compare(long: Long, mode: SenderSettleMode, deeds: &[Deed]) -> Result<(), Tes
     Ok(())
 }
 
+/// Runs deeds on two nodes to which runs come one by one, and together.
+fn compare_together(deeds: &[Deed]) -> Result<(), TestCaseError> {
+    let mode = SenderSettleMode::Unsettled;
+    let mut nodes = [Coming::OneByOne, Coming::Together].map(|coming| {
+        let mut node = Node::new(Long::default(), mode);
+        let output = &mut node.peers[0].bind.output;
+        (output.prefaces, output.is_together) = (Some(Box::default()), true);
+        (node, Script { coming, ..Script::default() })
+    });
+    for deed in deeds.iter().chain([&Deed::Turn]) {
+        for (node, script) in &mut nodes {
+            script.say(deed);
+            if matches!(deed, Deed::Turn) {
+                let (producer, consumer) = (std::mem::take(&mut script.producer), std::mem::take(&mut script.consumer));
+                node.turn([&producer, &consumer]);
+            }
+        }
+        if matches!(deed, Deed::Turn) {
+            let [(single, _), (together, _)] = &nodes;
+            for (single, together) in single.peers.iter().zip(&together.peers) {
+                prop_assert_eq!(said(&single.said), said(&together.said));
+            }
+            prop_assert_eq!(single.seen(), together.seen());
+        }
+    }
+    Ok(())
+}
+
+/// What octets say, but for how many frames of transfers came.
+fn said(mut octets: &[u8]) -> Vec<String> {
+    octets = octets.get(ProtocolHeader::Amqp.bytes().len()..).unwrap_or_default();
+    let mut said = Vec::new();
+    while !octets.is_empty() {
+        let Ok(Split::Frame { frame, bytes }) = frame::split(octets, u32::MAX) else { panic!("a frame") };
+        octets = &octets[bytes..];
+        let (mut performative, payload) = performative::decode(frame.body).expect("a performative");
+        if let Performative::Flow(flow) = &mut performative {
+            (flow.next_incoming_id, flow.incoming_window) = (None, 0);
+        }
+        said.push(format!("{performative:?} {payload:?}"));
+    }
+    said
+}
+
 fn mode() -> impl Strategy<Value = SenderSettleMode> {
     prop_oneof![3 => Just(SenderSettleMode::Unsettled), 1 => Just(SenderSettleMode::Settled)]
 }
@@ -398,6 +486,13 @@ proptest! {
     #[test]
     fn deliveries_that_are_accepted_are_settled_as_others_are(mode in mode(), deeds in proptest::collection::vec(deed(), 1..80)) {
         compare(Long { settling: true, ..Long::default() }, mode, &deeds)?;
+    }
+
+    #[test]
+    fn messages_that_come_together_are_taken_as_those_that_come_one_by_one(
+        deeds in proptest::collection::vec(prop_oneof![1 => deed(), 1 => run()], 1..40),
+    ) {
+        compare_together(&deeds)?;
     }
 
     #[test]
