@@ -9,6 +9,7 @@ use amqp_proto::{
 use bytes::Bytes;
 use engine_core::command::{self, DetachMode, Settled};
 use engine_core::event::{KEY_NONE, Refusal};
+use engine_core::preface::LeftOut;
 use engine_core::through::Part;
 use engine_home::{
     Answer, Arrival, Closed, Home, OwnerEnd, Placed, Request, Slot, TakenBack, TransactionId, asks_more,
@@ -193,7 +194,7 @@ impl Bind {
                 return Some(delivery);
             }
             let said = match &mut self.output.prefaces {
-                None => &[][..],
+                None => None,
                 Some(prefaces) => {
                     let Ok(said) = prefaces.read(delivery.tag, kept) else { return Some(delivery) };
                     said
@@ -293,9 +294,9 @@ impl Bind {
         }
     }
 
-    /// What stands before a message and is not in it; empty if nothing is left out.
-    fn preface_of(&self, delivery: &Delivery<'_>) -> Result<&[u8], DecodeError> {
-        let Some(prefaces) = &self.output.prefaces else { return Ok(&[]) };
+    /// What stands before a message and is not in it, if something is left out.
+    fn preface_of(&self, delivery: &Delivery<'_>) -> Result<Option<&LeftOut>, DecodeError> {
+        let Some(prefaces) = &self.output.prefaces else { return Ok(None) };
         let unknown = |Unknown| DecodeError { kind: ErrorKind::InvalidField("delivery-tag"), offset: 0 };
         prefaces.heard(delivery.tag).map_err(unknown)
     }

@@ -8,7 +8,7 @@
 //!
 //! Not here: what the annotations mean (`engine_routing`), and messages that wait or go in parts: they have theirs in front.
 
-use engine_core::preface::Preface;
+use engine_core::preface::{LeftOut, Preface};
 use engine_message::section;
 
 /// The capability of an open that offers to be sent numbers.
@@ -49,7 +49,7 @@ struct Said {
 /// What the peer told.
 #[derive(Debug, Default)]
 struct Heard {
-    by_number: Vec<Box<[u8]>>,
+    by_number: Vec<LeftOut>,
 }
 
 /// A tag names what was never said.
@@ -100,23 +100,23 @@ impl Prefaces {
     /// # Errors
     /// Those of `heard`.
     #[inline]
-    pub fn read(&mut self, tag: &[u8], sections: &[u8]) -> Result<&[u8], Unknown> {
+    pub fn read(&mut self, tag: &[u8], sections: &[u8]) -> Result<Option<&LeftOut>, Unknown> {
         self.hear(tag, sections);
         self.heard(tag)
     }
 
-    /// What stands before a message although it was left out, by its delivery's tag; empty if nothing was.
+    /// What stands before a message although it was left out, by its delivery's tag; nothing if nothing was.
     ///
     /// # Errors
     /// When that was never said.
     #[inline]
-    pub fn heard(&self, tag: &[u8]) -> Result<&[u8], Unknown> {
+    pub fn heard(&self, tag: &[u8]) -> Result<Option<&LeftOut>, Unknown> {
         match Numbered::of_tag(tag) {
             Some(Numbered::Known(number)) => match self.heard.by_number.get(usize::from(number)) {
-                Some(section) if !section.is_empty() => Ok(section),
+                Some(section) if !section.octets().is_empty() => Ok(Some(section)),
                 _ => Err(Unknown),
             },
-            Some(Numbered::New(_)) | None => Ok(&[]),
+            Some(Numbered::New(_)) | None => Ok(None),
         }
     }
 
@@ -153,8 +153,8 @@ impl Heard {
     #[cold]
     fn note(&mut self, number: u16, section: &[u8]) {
         if number < NUMBERS && section.len() <= OCTETS_MAX {
-            self.by_number.resize(usize::from(NUMBERS), Box::default());
-            self.by_number.get_mut(usize::from(number)).into_iter().for_each(|heard| *heard = section.into());
+            self.by_number.resize_with(usize::from(NUMBERS), LeftOut::default);
+            self.by_number.get_mut(usize::from(number)).into_iter().for_each(|heard| *heard = LeftOut::new(section));
         }
     }
 }
@@ -168,6 +168,10 @@ mod tests {
         // A map of 10 octets: a symbol and an unsigned integer.
         let front = [0x00, 0x53, 0x72, 0xc1, 9, 2, 0xa3, 1, b'k', 0x70];
         [&front[..], &what.to_be_bytes()].concat()
+    }
+
+    fn octets(heard: Result<Option<&LeftOut>, Unknown>) -> Result<Option<&[u8]>, Unknown> {
+        heard.map(|heard| heard.map(LeftOut::octets))
     }
 
     fn tag(number: u32, numbered: Option<Numbered>) -> Vec<u8> {
@@ -188,14 +192,14 @@ mod tests {
                     let tag = tag(number as u32, Some(numbered));
                     let in_front = if again == 0 { preface.octets() } else { &[] };
                     let message = [in_front, b"\x00\x53\x75\xa0\x01x"].concat();
-                    let expected = if again == 0 { &[][..] } else { preface.octets() };
-                    assert_eq!(far.read(&tag, &message), Ok(expected));
+                    let expected = (again > 0).then(|| preface.octets());
+                    assert_eq!(octets(far.read(&tag, &message)), Ok(expected));
                     far.hear(&tag, &message);
-                    assert_eq!(far.heard(&tag), Ok(expected));
+                    assert_eq!(octets(far.heard(&tag)), Ok(expected));
                 }
             }
         }
-        assert_eq!(far.heard(&tag(0, None)), Ok(&[][..]), "a tag like any other");
+        assert_eq!(far.heard(&tag(0, None)), Ok(None), "a tag like any other");
     }
 
     #[test]
@@ -226,6 +230,6 @@ mod tests {
         assert_eq!(prefaces.heard.by_number.len(), usize::from(NUMBERS));
         prefaces.hear(&tag(0, Some(Numbered::New(3))), b"no annotations");
         assert_eq!(prefaces.heard(&tag(0, Some(Numbered::Known(3)))), Err(Unknown), "it stands for nothing");
-        assert_eq!(prefaces.heard(&tag(0, Some(Numbered::Known(4)))), Ok(&message[..]));
+        assert_eq!(octets(prefaces.heard(&tag(0, Some(Numbered::Known(4))))), Ok(Some(&message[..])));
     }
 }

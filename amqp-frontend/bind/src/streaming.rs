@@ -79,7 +79,7 @@ impl Bind {
             format: part.format,
             header: header.map_err(unreadable)?,
             properties,
-            front: &[],
+            front: None,
             kept,
             tag: None,
         };

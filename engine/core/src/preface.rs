@@ -2,6 +2,8 @@
 //!
 //! Guarantee: a clone copies no octets.
 
+use std::cell::Cell;
+use std::num::NonZeroU64;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -43,6 +45,40 @@ impl Preface {
     #[must_use]
     pub fn before(&self, message: &Message) -> Message {
         Message { body: self.join(&message.body), ..message.clone() }
+    }
+}
+
+/// Sections that a peer has said once and leaves out of messages from then on, and where whoever reads them found last what they mean.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct LeftOut {
+    octets: Box<[u8]>,
+    found: Cell<Option<NonZeroU64>>,
+}
+
+impl LeftOut {
+    /// These octets, not looked for yet.
+    #[must_use]
+    pub fn new(octets: &[u8]) -> Self {
+        Self { octets: octets.into(), found: Cell::default() }
+    }
+
+    /// Its octets.
+    #[inline]
+    #[must_use]
+    pub fn octets(&self) -> &[u8] {
+        &self.octets
+    }
+
+    /// What was noted last.
+    #[inline]
+    #[must_use]
+    pub fn found(&self) -> Option<NonZeroU64> {
+        self.found.get()
+    }
+
+    /// Notes where that is which it means, as whoever reads it knows it: what is noted may be there no more.
+    pub fn note(&self, found: NonZeroU64) {
+        self.found.set(Some(found));
     }
 }
 

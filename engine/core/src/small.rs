@@ -8,6 +8,7 @@ use std::ops::Range;
 use bytes::Bytes;
 
 use crate::message::{Header, Message};
+use crate::preface::LeftOut;
 
 /// Octets of such a message's sections, at most: as many as are copied behind their header when they leave, not referred to.
 pub const SMALL_MAX: usize = 2048;
@@ -22,7 +23,7 @@ pub struct Small<'a> {
     /// As in `Message`.
     pub expires_wall_ms: Option<NonZeroU64>,
     /// What stands before that and is not in it, as whoever sends the message has said it before.
-    pub front: &'a [u8],
+    pub front: Option<&'a LeftOut>,
     /// All sections behind the header and the delivery annotations, encoded.
     pub body: &'a [u8],
 }
@@ -64,7 +65,7 @@ impl<'a> Small<'a> {
     #[must_use]
     pub fn with_body(&self, body: Bytes) -> Message {
         let Self { header, format, expires_wall_ms, front, .. } = *self;
-        let body = if front.is_empty() { body } else { [front, &body].concat().into() };
+        let body = front.map_or_else(|| body.clone(), |front| [front.octets(), &body].concat().into());
         Message { header, format, expires_wall_ms, ..Message::new(body) }
     }
 
@@ -93,7 +94,7 @@ impl<'a> Small<'a> {
     pub fn of(lying: &Lying, octets: &'a [u8]) -> Self {
         let Lying { header, format, expires_wall_ms, from, length } = *lying;
         let body = octets.get(from as usize..(from + length) as usize).unwrap_or_default();
-        Self { header, format, expires_wall_ms, front: &[], body }
+        Self { header, format, expires_wall_ms, front: None, body }
     }
 }
 
@@ -104,7 +105,7 @@ mod tests {
     #[test]
     fn what_was_laid_down_is_found_again() {
         let (mut octets, header) = (b"others".to_vec(), Header { priority: 7, ..Header::default() });
-        let (expires_wall_ms, front) = (NonZeroU64::new(9), &[][..]);
+        let (expires_wall_ms, front) = (NonZeroU64::new(9), None);
         let small = Small { header, format: 3, expires_wall_ms, front, body: b"front and body" };
         let lying = small.lay(6, &mut octets);
         octets.extend_from_slice(b"more");
@@ -118,7 +119,8 @@ mod tests {
         let message = found.with_body(Bytes::copy_from_slice(found.body));
         assert_eq!((&message.body[..], message.header, message.format), (&b"and body"[..], header, 3));
         assert_eq!(message.expires_wall_ms, NonZeroU64::new(9));
-        let said = Small { front: b"said before, ", ..found };
+        let before = LeftOut::new(b"said before, ");
+        let said = Small { front: Some(&before), ..found };
         assert_eq!(&said.with_body(Bytes::copy_from_slice(said.body)).body[..], b"said before, and body");
     }
 }

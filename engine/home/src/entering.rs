@@ -11,6 +11,7 @@ use engine_core::command::{Command, Publish, RoutingType, Settled};
 use engine_core::event::Refusal;
 use engine_core::key::EndKey;
 use engine_core::message::{Content, Header, Message};
+use engine_core::preface::LeftOut;
 use engine_core::resumption::{Tag, TaggedDelivery};
 use engine_core::small::{SMALL_MAX, Small};
 use engine_message::{Condition, section};
@@ -41,7 +42,7 @@ pub struct Arrival<'a> {
     /// Its properties section; empty if it has none.
     pub properties: &'a [u8],
     /// What stands before that and is not in it, as its sender has said it before.
-    pub front: &'a [u8],
+    pub front: Option<&'a LeftOut>,
     /// All sections that travel, encoded.
     pub kept: &'a [u8],
     /// The delivery's tag: of a link that outlives its connection; of a relay, if its sender cannot be told of a refusal by an outcome.
@@ -145,10 +146,10 @@ impl Home {
         let (Kind::Producer(arena) | Kind::Lasting(arena) | Kind::Relay { arena, .. }) = &mut link.kind else {
             return Placed::default();
         };
-        let body = match owned {
-            _ if !arrival.front.is_empty() => [arrival.front, arrival.kept].concat().into(),
-            Some(owned) => owned.slice_ref(arrival.kept),
-            None => arena.copy(arrival.kept),
+        let body = match (arrival.front, owned) {
+            (Some(front), _) => [front.octets(), arrival.kept].concat().into(),
+            (None, Some(owned)) => owned.slice_ref(arrival.kept),
+            (None, None) => arena.copy(arrival.kept),
         };
         let mut message = message(arrival, body, self.engine.wall_ms());
         if let Err(refusal) = self.note_wishes(place, arrival, &mut message) {

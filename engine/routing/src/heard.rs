@@ -5,8 +5,10 @@
 //!
 //! Not here: annotations in which there is something of a user, which differ from message to message.
 
+use std::num::NonZeroU64;
 use std::sync::Arc;
 
+use engine_core::preface::LeftOut;
 use engine_message::section;
 use engine_router::address::Key;
 use engine_router::forward::Passage;
@@ -27,6 +29,8 @@ const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
 #[derive(Debug)]
 pub(crate) struct Known {
     section: Box<[u8]>,
+    /// Its place, with what no other one of any shard has.
+    number: NonZeroU64,
     edge: Option<LinkId>,
     pub key: Key,
     pub address: Option<Arc<Address>>,
@@ -45,14 +49,22 @@ impl Known {
 }
 
 /// What was heard of late.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Heard {
     places: Vec<Option<Known>>,
     /// What was found last.
     last: usize,
+    /// The number of what was noted last, without its place.
+    number: u64,
 }
 
 impl Heard {
+    /// Nothing, on this shard.
+    pub fn new(shard: u16) -> Self {
+        // Those of another shard are never reached: what was found there is not taken for what is here, should its connection move.
+        Self { places: Vec::new(), last: 0, number: u64::from(shard) << 48 }
+    }
+
     /// The place of a section that came over this connection to an edge, or over none.
     #[inline]
     pub fn find(&self, section: &[u8], edge: Option<LinkId>) -> Option<usize> {
@@ -74,17 +86,21 @@ impl Heard {
         Some(self.last)
     }
 
-    /// The place of a section that its sender has said before, and that a message is without.
+    /// What is known of a section that its sender has said before, and that a message is without. What was found once is not compared.
     #[inline]
-    pub fn find_said(&mut self, section: &[u8], edge: Option<LinkId>) -> Option<usize> {
-        if let Some(Some(known)) = self.places.get(self.last)
-            && *known.section == *section
-            && known.edge == edge
-        {
-            return Some(self.last);
-        }
-        self.last = self.find(section, edge)?;
-        Some(self.last)
+    pub fn find_left_out(&self, section: &LeftOut, edge: Option<LinkId>) -> Option<&Known> {
+        let known = section.found().and_then(|number| {
+            let known = self.at(number.get() as usize % PLACES)?;
+            (known.number == number && known.edge == edge).then_some(known)
+        });
+        known.or_else(|| self.look_for(section, edge))
+    }
+
+    #[inline(never)]
+    fn look_for(&self, section: &LeftOut, edge: Option<LinkId>) -> Option<&Known> {
+        let known = self.at(self.find(section.octets(), edge)?)?;
+        section.note(known.number);
+        Some(known)
     }
 
     /// What is known at a place that was found.
@@ -105,9 +121,12 @@ impl Heard {
         if self.places.is_empty() {
             self.places.resize_with(PLACES, || None);
         }
-        if let Some(known) = self.places.get_mut(place(section)) {
-            *known =
-                Some(Known { section: section.into(), edge, key, address, passage, only, outward: Outward::default() });
+        let place = place(section);
+        self.number += PLACES as u64;
+        let Some(number) = NonZeroU64::new(self.number + place as u64) else { return };
+        if let Some(known) = self.places.get_mut(place) {
+            let (section, outward) = (section.into(), Outward::default());
+            *known = Some(Known { section, number, edge, key, address, passage, only, outward });
         }
     }
 
@@ -133,7 +152,7 @@ mod tests {
     #[test]
     fn what_is_found_is_what_was_said_over_that_connection() {
         let key = |number: u32| Key::read(&format!("M0{number}")).expect("a key");
-        let mut heard = Heard::default();
+        let mut heard = Heard::new(3);
         assert_eq!(heard.find(b"0", None), None);
         for number in 0..1000_u32 {
             let section = number.to_string();
@@ -146,15 +165,47 @@ mod tests {
         }
         let left = (0..1000).filter(|number: &u32| heard.find(number.to_string().as_bytes(), None).is_some()).count();
         assert!((20..=PLACES).contains(&left), "{left}");
-        heard.note((b"said", None), (key(7), None, Passage::HERE), None);
-        for _ in 0..2 {
-            let place = heard.find_said(b"said", None).expect("it is known");
-            assert_eq!(heard.at(place).map(|known| &known.key), Some(&key(7)));
-        }
-        assert_eq!(heard.find_said(b"sai", None), None, "it does not begin a message: it is all of it");
         heard.note((&[0; SECTION_MAX + 1], None), (key(0), None, Passage::HERE), None);
         assert_eq!(heard.find(&[0; SECTION_MAX + 1], None), None);
         heard.clear();
         assert!((0..1000).all(|number: u32| heard.find(number.to_string().as_bytes(), None).is_none()));
+    }
+
+    #[test]
+    fn what_is_left_out_is_found_as_long_as_it_is_known_and_on_its_shard_alone() {
+        let key = |number: u32| Key::read(&format!("M0{number}")).expect("a key");
+        let note = |heard: &mut Heard, number: u32| {
+            heard.note((number.to_string().as_bytes(), None), (key(number), None, Passage::HERE), None);
+        };
+        let (mut heard, section) = (Heard::new(0), LeftOut::new(b"7"));
+        let found = |heard: &Heard, edge| heard.find_left_out(&section, edge).map(|known| known.key.clone());
+        assert_eq!(found(&heard, None), None);
+        note(&mut heard, 7);
+        for _ in 0..2 {
+            assert_eq!((found(&heard, None), found(&heard, Some(LinkId(1)))), (Some(key(7)), None));
+        }
+        assert!(
+            heard.find_left_out(&LeftOut::new(b"77"), None).is_none(),
+            "it does not begin a message: it is all of it"
+        );
+        // Others take its place, or all are forgotten: what was noted is not what is there now.
+        (8..1000).for_each(|number| note(&mut heard, number));
+        assert_eq!(found(&heard, None), None);
+        note(&mut heard, 7);
+        assert_eq!(found(&heard, None), Some(key(7)));
+        heard.clear();
+        assert_eq!(found(&heard, None), None);
+        note(&mut heard, 9);
+        assert_eq!(found(&heard, None), None);
+        // As many were noted on another shard, of which one lies where this one does.
+        let mut other = Heard::new(1);
+        note(&mut heard, 7);
+        assert_eq!(found(&heard, None), Some(key(7)));
+        let place = place(b"7");
+        let like = (10..10_000_u32).find(|like| super::place(like.to_string().as_bytes()) == place).expect("some do");
+        (0..2000).for_each(|_| {
+            note(&mut other, like);
+            assert_eq!(found(&other, None), None);
+        });
     }
 }

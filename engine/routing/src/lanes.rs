@@ -171,7 +171,7 @@ mod tests {
     use engine_core::message::Header;
 
     fn small() -> Small<'static> {
-        Small { header: Header::default(), format: 0, expires_wall_ms: None, front: b"", body: b"body" }
+        Small { header: Header::default(), format: 0, expires_wall_ms: None, front: None, body: b"body" }
     }
 
     fn add(lanes: &mut Lanes, shard: u16, number: u32) -> bool {

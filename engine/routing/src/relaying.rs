@@ -12,7 +12,7 @@ use engine_core::command::Settled;
 use engine_core::event::Event;
 use engine_core::key::{EndKey, LinkKey};
 use engine_core::message::Message;
-use engine_core::preface::Preface;
+use engine_core::preface::{LeftOut, Preface};
 use engine_core::slab::Key as Place;
 use engine_core::small::Small;
 use engine_message::section;
@@ -53,8 +53,7 @@ impl Router {
     /// Takes a small message that goes the only way there is, at once; gives whether it does.
     pub fn pass_small(&mut self, end: EndKey, delivery: (u32, Settled), small: &Small<'_>) -> bool {
         let (from, place) = (of_sender(place(end)), place(end));
-        let sections = (small.front, small.body);
-        let Some(found) = self.find_only(place, small.header.priority, sections) else { return false };
+        let Some(found) = self.find_only(place, small.header.priority, (small.front, small.body)) else { return false };
         let receiver = match found.to {
             To::Receiver(receiver) => receiver,
             To::Away(consumer) => return self.pass_across(from, delivery, consumer, &found, small),
@@ -85,7 +84,7 @@ impl Router {
         delivery: (u32, Settled),
         (priority, body): (u8, &[u8]),
     ) -> Option<Onward> {
-        let Found { to, without, preface } = self.find_only(place, priority, (&[], body))?;
+        let Found { to, without, preface } = self.find_only(place, priority, (None, body))?;
         let To::Receiver(receiver) = to else { return None };
         let (link, key, _) = self.pass_to(of_sender(place), delivery, receiver)?;
         Some(Onward { link, key, without, preface })
@@ -108,7 +107,7 @@ impl Router {
 
     /// The only way of a message, by what stands before it and is not in it, and the rest.
     #[inline(always)]
-    fn find_only(&mut self, place: Place, priority: u8, (front, body): (&[u8], &[u8])) -> Option<Found> {
+    fn find_only(&mut self, place: Place, priority: u8, (front, body): (Option<&LeftOut>, &[u8])) -> Option<Found> {
         Some(match self.ends.get(place)? {
             End::Sender(Sender { only: Some(Only::Consumer(way)), .. }) => Found::of(*way, 0)?,
             End::Sender(Sender { only: Some(Only::Router), address, outward, .. }) => {
@@ -129,11 +128,20 @@ impl Router {
 
     /// The only way of a message of another router, over a connection to or of an edge or none such, whose like was heard before.
     #[inline(never)]
-    fn find_heard(&mut self, edge: Option<LinkId>, priority: u8, (front, body): (&[u8], &[u8])) -> Option<Found> {
-        let is_in_front = front.is_empty();
-        let heard = if is_in_front { self.heard.find_front(body, edge) } else { self.heard.find_said(front, edge) };
-        let known = self.heard.at(heard?)?;
-        let without = if is_in_front { known.octets() } else { 0 };
+    fn find_heard(
+        &mut self,
+        edge: Option<LinkId>,
+        priority: u8,
+        (front, body): (Option<&LeftOut>, &[u8]),
+    ) -> Option<Found> {
+        let (known, without) = match front {
+            Some(front) => (self.heard.find_left_out(front, edge)?, 0),
+            None => {
+                let heard = self.heard.find_front(body, edge)?;
+                let known = self.heard.at(heard)?;
+                (known, known.octets())
+            }
+        };
         match known.only? {
             Only::Consumer(way) => Found::of(way, without),
             Only::Router => {

@@ -178,7 +178,7 @@ impl Router {
             containers: Containers::default(),
             waiting: Waiting::default(),
             chosen: Chosen::default(),
-            heard: Heard::default(),
+            heard: Heard::new(shard),
             out: Outbox { told: Told::default(), lanes: Lanes::new(shards), notes: VecDeque::new() },
         }
     }

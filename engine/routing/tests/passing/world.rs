@@ -210,7 +210,7 @@ impl World {
         seen.credit = seen.credit.checked_sub(1).expect("it has credit");
         // By turns the two ways that a whole message has.
         let Message { header, format, expires_wall_ms, ref body, .. } = message;
-        let small = Small { header, format, expires_wall_ms, front: &[], body };
+        let small = Small { header, format, expires_wall_ms, front: None, body };
         if delivery.is_multiple_of(2) && self.router(link.shard).pass_small(end, (delivery, settled), &small) {
             return self.collect();
         }
