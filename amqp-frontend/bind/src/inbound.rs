@@ -184,7 +184,7 @@ impl Bind {
             if is_watched || (is_together && self.bundled(&delivery).is_some()) {
                 return Some(delivery);
             }
-            let Some(entrance) = self.link(delivery.link).and_then(|place| home.entrance(place)) else {
+            let Some(mut entrance) = self.link(delivery.link).and_then(|place| home.entrance(place)) else {
                 return Some(delivery);
             };
             let Ok(front) = section::front(delivery.payload) else { return Some(delivery) };
@@ -288,7 +288,7 @@ impl Bind {
     }
 
     /// Notes what another router says once in front of this message.
-    fn hear_preface(&mut self, delivery: &Delivery<'_>, sections: Result<&section::Sections, &DecodeError>) {
+    pub(crate) fn hear_preface(&mut self, delivery: &Delivery<'_>, sections: Result<&section::Sections, &DecodeError>) {
         if let (Some(prefaces), Ok(sections)) = (&mut self.output.prefaces, sections) {
             prefaces.hear(delivery.tag, delivery.payload.get(sections.kept()..).unwrap_or_default());
         }

@@ -86,40 +86,43 @@ impl Bind {
         let tag = delivery.tag.get(..MARKED_OCTETS).unwrap_or_default();
         let is_header = section::scan(bundle.front).is_ok_and(|sections| sections.header.end == bundle.front.len());
         let header = header(bundle.front, bundle.front.len()).ok().filter(|_| is_header);
-        for (further, body) in (0_u32..).zip(bundle.bodies()) {
-            let delivery =
-                Delivery { delivery: delivery.delivery.wrapping_add(further), tag, payload: body, ..*delivery };
-            if !header.is_some_and(|header| self.take_bundled(home, place, &delivery, header)) {
-                // The long way takes it, or says why not.
-                let payload = [bundle.front, body].concat();
-                self.handle_delivery(home, &Delivery { payload: &payload, ..delivery }, None, Belongs::Nowhere);
-            }
+        let mut bodies = (0_u32..).zip(bundle.bodies());
+        let first = Delivery { tag, payload: bundle.bodies().next().unwrap_or_default(), ..*delivery };
+        self.hear_preface(&first, section::scan(first.payload).as_ref());
+        while let Some((further, body)) = self.take_bundled(home, place, (&first, header), &mut bodies) {
+            // The long way takes it, or says why not.
+            let (delivery, payload) = (first.delivery.wrapping_add(further), &[bundle.front, body].concat());
+            self.handle_delivery(home, &Delivery { delivery, payload, ..first }, None, Belongs::Nowhere);
         }
     }
 
-    /// Takes one of them the short way, whose header is this; gives whether it does.
+    /// Takes of the messages that are left, each with its distance from the first, as many as take the short way, with this header; gives the first
+    /// that does not.
     #[inline]
-    fn take_bundled(&mut self, home: &mut Home, place: Slot, delivery: &Delivery<'_>, header: section::Header) -> bool {
-        let Some(prefaces) = &mut self.output.prefaces else { return false };
-        let (Some(entrance), Ok(sections)) = (home.entrance(place), section::front(delivery.payload)) else {
-            return false;
+    fn take_bundled<'a>(
+        &mut self,
+        home: &mut Home,
+        place: Slot,
+        (first, header): (&Delivery<'_>, Option<section::Header>),
+        bodies: &mut impl Iterator<Item = (u32, &'a [u8])>,
+    ) -> Option<(u32, &'a [u8])> {
+        let (Some(header), Some(prefaces), Some(mut entrance)) = (header, &self.output.prefaces, home.entrance(place))
+        else {
+            return bodies.next();
         };
-        let kept = delivery.payload.get(sections.kept..).unwrap_or_default();
-        if sections.header_end > 0 || (sections.described && entrance.keeps() && asks_more(kept)) {
-            return false;
+        let Ok(front) = prefaces.heard(first.tag) else { return bodies.next() };
+        let settled = wanted(first.settled);
+        for (further, body) in bodies {
+            let Ok(sections) = section::front(body) else { return Some((further, body)) };
+            let kept = body.get(sections.kept..).unwrap_or_default();
+            if sections.header_end > 0 || (sections.described && entrance.keeps() && asks_more(kept)) {
+                return Some((further, body));
+            }
+            self.client.messages_in += 1;
+            let properties = body.get(sections.properties).unwrap_or_default();
+            let (delivery, format) = (first.delivery.wrapping_add(further), first.format);
+            entrance.enter(&Arrival { delivery, settled, format, header, properties, front, kept, tag: None });
         }
-        let Ok(said) = prefaces.read(delivery.tag, kept) else { return false };
-        self.client.messages_in += 1;
-        entrance.enter(&Arrival {
-            delivery: delivery.delivery,
-            settled: wanted(delivery.settled),
-            format: delivery.format,
-            header,
-            properties: delivery.payload.get(sections.properties).unwrap_or_default(),
-            front: said,
-            kept,
-            tag: None,
-        });
-        true
+        None
     }
 }

@@ -77,7 +77,7 @@ impl Entrance<'_> {
     /// Takes a message.
     // Part of its callers, of which there are two that take one after the other.
     #[inline(always)]
-    pub fn enter(self, arrival: &Arrival<'_>) {
+    pub fn enter(&mut self, arrival: &Arrival<'_>) {
         if self.owner != self.engine.shard() && self.owner == ROUTED {
             return self.enter_routed(arrival);
         }
@@ -88,9 +88,9 @@ impl Entrance<'_> {
 
     // Part of its caller, which would lay out what came for a call otherwise.
     #[inline(always)]
-    fn enter_routed(self, arrival: &Arrival<'_>) {
+    fn enter_routed(&mut self, arrival: &Arrival<'_>) {
         // What queues keep they count themselves, here or elsewhere.
-        self.passed.into_iter().for_each(|passed| passed.note(arrival.settled));
+        self.passed.iter_mut().for_each(|passed| passed.note(arrival.settled));
         let (delivery, small) = ((arrival.delivery, arrival.settled), small(arrival, self.engine.wall_ms()));
         let goes_on = small.body.len() <= SMALL_MAX && self.engine.pass_small(self.end, delivery, &small);
         if !goes_on {

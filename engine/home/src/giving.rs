@@ -146,7 +146,7 @@ impl Home {
 
 /// The router sent a message on a link.
 #[inline]
-pub(crate) fn note_sent(link: &mut Link, passage: &mut Passage, key: u64) {
+fn note_sent(link: &mut Link, passage: &mut Passage, key: u64) {
     let settled = if key == KEY_NONE { Settled::Yes } else { Settled::No };
     link.seen.passed.note(settled);
     passage.to_peers.note(settled);
@@ -161,7 +161,7 @@ fn gift<'a>((place, link): (Slot, &mut Link), key: u64, message: &'a Message) ->
 
 /// What is to be done with a message of so many octets that came for a link.
 #[inline]
-pub(crate) fn due(link: &mut Link, key: u64, (octets, content): (usize, Content)) -> Due {
+fn due(link: &mut Link, key: u64, (octets, content): (usize, Content)) -> Due {
     let mut due = Due::Send;
     if let Kind::Consumer(taking) = &mut link.kind {
         due = match taking.handle_given(octets + GIVEN_OVERHEAD) {

@@ -52,6 +52,12 @@ impl Passed {
         self.presettled += u64::from(settled == Settled::Yes);
     }
 
+    /// Some messages passed, of which so many were presettled.
+    pub(crate) fn note_some(&mut self, messages: u64, presettled: u64) {
+        self.messages += messages;
+        self.presettled += presettled;
+    }
+
     /// What became of some.
     pub(crate) fn note_outcome(&mut self, outcome: &Outcome, count: u64) {
         match outcome {

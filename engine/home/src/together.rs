@@ -2,13 +2,15 @@
 //!
 //! Guarantee: what goes together is what would go one by one: there is credit for all of it, and nothing waits before it.
 
+use engine_core::event::KEY_NONE;
 use engine_core::key::LinkKey;
-use engine_core::message::Content;
 
-use crate::giving::{Due, due, note_sent};
+use crate::giving::Due;
 use crate::home::Home;
+use crate::limits::GIVEN_OVERHEAD;
 use crate::link::{Kind, Link, LocalId};
 use crate::slots::{Slot, peer_place};
+use crate::taking::Standing;
 
 /// Whom messages of a link are for.
 #[derive(Clone, Copy, Debug)]
@@ -39,14 +41,18 @@ impl Home {
     /// Messages of the router's went together to whom they are for, who had room for them: the key of each, and its octets. Gives what is due.
     pub fn note_together(&mut self, place: Slot, messages: &[(u64, u16)]) -> Due {
         let Some(link) = self.links.get_mut(place) else { return Due::Send };
-        let mut all = Due::Send;
+        let Kind::Consumer(taking) = &mut link.kind else { return Due::Send };
+        let (mut all, mut presettled) = (Due::Send, 0);
         for &(key, octets) in messages {
-            match due(link, key, (usize::from(octets), Content::Here)) {
-                Due::Send => {}
-                Due::SendAndCredit => all = Due::SendAndCredit,
-                Due::Wait | Due::Back => unreachable!("there was room, and nothing in the way"),
+            match taking.handle_given(usize::from(octets) + GIVEN_OVERHEAD) {
+                Standing::Within => {}
+                Standing::Last => all = Due::SendAndCredit,
+                Standing::Beyond => unreachable!("there was room for it"),
             }
-            note_sent(link, &mut self.passage, key);
+            presettled += u64::from(key == KEY_NONE);
+        }
+        for passed in [&mut link.seen.passed, &mut self.passage.to_peers] {
+            passed.note_some(messages.len() as u64, presettled);
         }
         all
     }
