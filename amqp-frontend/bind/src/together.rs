@@ -124,7 +124,7 @@ impl Bind {
             self.client.messages_in += 1;
             let properties = body.get(sections.properties).unwrap_or_default();
             let (delivery, format) = (first.delivery.wrapping_add(further), first.format);
-            entrance.enter(&Arrival { delivery, settled, format, header, properties, front, kept, tag: None });
+            entrance.enter_together(&Arrival { delivery, settled, format, header, properties, front, kept, tag: None });
         }
         None
     }

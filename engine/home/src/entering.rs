@@ -74,9 +74,25 @@ impl Entrance<'_> {
         self.owner != ROUTED
     }
 
+    /// Takes one of several messages that came together.
+    #[inline]
+    pub fn enter_together(&mut self, arrival: &Arrival<'_>) {
+        match self.keeps() {
+            true => self.enter_stored(arrival),
+            false => self.enter_routed(arrival),
+        }
+    }
+
+    /// Takes a message for a queue, the long way: other routers' links lead to none.
+    #[cold]
+    fn enter_stored(&mut self, arrival: &Arrival<'_>) {
+        let message = message(arrival, Bytes::copy_from_slice(arrival.kept), self.engine.wall_ms());
+        let &Arrival { delivery, settled, .. } = arrival;
+        self.engine.submit(self.owner, Command::Deliver { end: self.end, delivery, settled, message });
+    }
+
     /// Takes a message.
-    // Part of its callers, of which there are two that take one after the other.
-    #[inline(always)]
+    #[inline]
     pub fn enter(&mut self, arrival: &Arrival<'_>) {
         if self.owner != self.engine.shard() && self.owner == ROUTED {
             return self.enter_routed(arrival);
