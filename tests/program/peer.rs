@@ -430,9 +430,13 @@ impl<S: Read + Write> Peer<S> {
 
     /// Sends a message of one frame whose sections are encoded already.
     pub fn send_encoded(&mut self, delivery: u32, message: &[u8]) {
-        let tag = delivery.to_be_bytes();
+        self.send_tagged(delivery, &delivery.to_be_bytes(), message);
+    }
+
+    /// The same with this tag.
+    pub fn send_tagged(&mut self, delivery: u32, tag: &[u8], message: &[u8]) {
         let transfer =
-            Transfer { handle: 0, delivery_id: Some(delivery), delivery_tag: Some(&tag), ..Transfer::default() };
+            Transfer { handle: 0, delivery_id: Some(delivery), delivery_tag: Some(tag), ..Transfer::default() };
         let mut out = Vec::new();
         encode_transfer(&mut out, 0, &transfer, message.len());
         out.extend(message);

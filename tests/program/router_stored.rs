@@ -195,6 +195,35 @@ fn queues_are_there_for_clients_of_other_routers() {
 }
 
 #[test]
+fn a_delivery_of_another_routers_client_has_any_tag() {
+    let [a, b] = places();
+    let stored = "[[routes]]\nprefix = \"orders\"\ndistribution = \"stored\"\n[[link_routes]]\nprefix = \"orders\"\nstored = true\n";
+    let one = node_with("A", 1, a, &[], stored);
+    let two = node_with("B", 1, b, &[(a, 1)], "");
+    wait_for("the way to the queue", || {
+        let mut sender = two.client();
+        sender.attach_waiting_sender("orders");
+        (sender.ask_for_credit() > 0).then_some(())
+    });
+    let mut sender = two.client();
+    sender.attach_sender("orders.tags");
+    // As long as what routers say of messages between themselves is, and longer; with any octets, as those that say it.
+    let tags = (1..=32).flat_map(|octets| [0x00, 0x30, 0x80, 0xff].map(|octet| vec![octet; octets]));
+    let mut number = 0;
+    for tag in tags {
+        sender.send_tagged(number, &tag, &[0x00, 0x53, 0x75, 0xb0, 0, 0, 0, 1, number as u8]);
+        assert_eq!(sender.outcome(), (number, number, None), "{tag:x?}");
+        number += 1;
+    }
+    assert_eq!(messages(&one.broker, "orders.tags"), Some(u64::from(number)));
+    let mut receiver = one.client();
+    receiver.attach_receiver("orders.tags", number);
+    for number in 0..number {
+        assert_eq!(receiver.receive().1, [number as u8]);
+    }
+}
+
+#[test]
 fn what_contradicts_itself_is_told_before_the_start() {
     let refused = |rest: &str, words: &[&str]| {
         let config = format!("[[listeners]]\naddress = \"127.0.0.1:0\"\n[router]\nenabled = true\n{rest}");

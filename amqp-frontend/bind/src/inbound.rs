@@ -1,7 +1,7 @@
 //! From AMQP to the home: what each event of a connection's machine becomes.
 
 use amqp_codec::AmqpError;
-use amqp_codec::performative::Open;
+use amqp_codec::performative::{Open, bundled};
 use amqp_proto::{
     Authenticated, Closing, Credentials, Delivery, DeliveryOutcome, Drain, Event, Head, Input, LinkId, Payload,
     Settling, State, Update, Updated,
@@ -181,12 +181,15 @@ impl Bind {
         let (is_watched, is_together) = (self.is_watched(), self.output.is_together);
         // Called here alone, so that it is part of this.
         while let Some(delivery) = self.machine.next_delivery(now_ns, input) {
-            if is_watched || (is_together && self.bundled(&delivery).is_some()) {
+            if is_watched {
                 return Some(delivery);
             }
             let Some(mut entrance) = self.link(delivery.link).and_then(|place| home.entrance(place)) else {
                 return Some(delivery);
             };
+            if is_together && !entrance.keeps() && bundled(delivery.tag).is_some() {
+                return Some(delivery);
+            }
             let Ok(front) = section::front(delivery.payload) else { return Some(delivery) };
             let Ok(header) = header(delivery.payload, front.header_end) else { return Some(delivery) };
             let kept = delivery.payload.get(front.kept..).unwrap_or_default();
@@ -194,11 +197,12 @@ impl Bind {
                 return Some(delivery);
             }
             let said = match &mut self.output.prefaces {
-                None => None,
-                Some(prefaces) => {
+                // What is stored comes on links of another router's clients, whose tags are theirs.
+                Some(prefaces) if !entrance.keeps() => {
                     let Ok(said) = prefaces.read(delivery.tag, kept) else { return Some(delivery) };
                     said
                 }
+                Some(_) | None => None,
             };
             self.client.messages_in += 1;
             entrance.enter(&Arrival {
@@ -229,7 +233,10 @@ impl Bind {
             let came = Came { delivery, settled, format, part: Part::Whole, head, payload, owned };
             return self.pass_in(home, place, &came);
         }
-        if let Some(messages) = self.bundled(delivery) {
+        if self.output.is_together
+            && home.sends_routed(place)
+            && let Some(messages) = bundled(delivery.tag)
+        {
             return self.take_together(home, place, delivery, messages);
         }
         self.client.messages_in += 1;
@@ -244,7 +251,7 @@ impl Bind {
             return;
         }
         let scanned = section::scan(delivery.payload);
-        self.hear_preface(delivery, scanned.as_ref());
+        self.hear_preface((home, place), delivery, scanned.as_ref());
         let parsed = scanned.and_then(|sections| Ok((header(delivery.payload, sections.header.end)?, sections)));
         if home.may_request(place)
             && let Ok((_, sections)) = &parsed
@@ -262,7 +269,7 @@ impl Bind {
         };
         let names = self.names(home, place, settled);
         let tag = if names || lasts { delivery.transfer().delivery_tag } else { None };
-        let placed = match parsed.and_then(|parsed| Ok((parsed, self.preface_of(delivery)?))) {
+        let placed = match parsed.and_then(|parsed| Ok((parsed, self.preface_of((home, place), delivery)?))) {
             Ok(((header, sections), front)) => {
                 let arrival = Arrival {
                     delivery: delivery.delivery,
@@ -288,15 +295,28 @@ impl Bind {
     }
 
     /// Notes what another router says once in front of this message.
-    pub(crate) fn hear_preface(&mut self, delivery: &Delivery<'_>, sections: Result<&section::Sections, &DecodeError>) {
-        if let (Some(prefaces), Ok(sections)) = (&mut self.output.prefaces, sections) {
+    pub(crate) fn hear_preface(
+        &mut self,
+        (home, place): (&Home, Slot),
+        delivery: &Delivery<'_>,
+        sections: Result<&section::Sections, &DecodeError>,
+    ) {
+        if let (Some(prefaces), Ok(sections)) = (&mut self.output.prefaces, sections)
+            && home.sends_routed(place)
+        {
             prefaces.hear(delivery.tag, delivery.payload.get(sections.kept()..).unwrap_or_default());
         }
     }
 
     /// What stands before a message and is not in it, if something is left out.
-    fn preface_of(&self, delivery: &Delivery<'_>) -> Result<Option<&LeftOut>, DecodeError> {
-        let Some(prefaces) = &self.output.prefaces else { return Ok(None) };
+    fn preface_of(
+        &self,
+        (home, place): (&Home, Slot),
+        delivery: &Delivery<'_>,
+    ) -> Result<Option<&LeftOut>, DecodeError> {
+        let Some(prefaces) = self.output.prefaces.as_deref().filter(|_| home.sends_routed(place)) else {
+            return Ok(None);
+        };
         let unknown = |Unknown| DecodeError { kind: ErrorKind::InvalidField("delivery-tag"), offset: 0 };
         prefaces.heard(delivery.tag).map_err(unknown)
     }

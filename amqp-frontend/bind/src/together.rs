@@ -7,7 +7,7 @@
 //! Not here: which messages go together (`node_shell`).
 
 use amqp_codec::AmqpError;
-use amqp_codec::performative::{Bundle, bundled};
+use amqp_codec::performative::Bundle;
 use amqp_proto::{Delivery, SendTogether};
 use engine_core::message::Header;
 use engine_core::preface::Preface;
@@ -66,12 +66,6 @@ impl Bind {
         is_sent
     }
 
-    /// How many messages a delivery on a link of routers is, if it may be several.
-    #[inline]
-    pub(crate) fn bundled(&self, delivery: &Delivery<'_>) -> Option<u16> {
-        if self.output.is_together { bundled(delivery.tag) } else { None }
-    }
-
     /// Takes so many messages that came in one frame, on the link at `place`.
     #[inline(never)]
     pub(crate) fn take_together(&mut self, home: &mut Home, place: Slot, delivery: &Delivery<'_>, messages: u16) {
@@ -90,7 +84,7 @@ impl Bind {
         let first = Delivery { tag, payload: bundle.bodies().next().unwrap_or_default(), ..*delivery };
         if self.output.prefaces.as_ref().is_some_and(|prefaces| prefaces.heard(tag) == Ok(None)) {
             // What has a number is left out, so that this is rare: it is in front of the first one, and has it from then on.
-            self.hear_preface(&first, section::scan(first.payload).as_ref());
+            self.hear_preface((home, place), &first, section::scan(first.payload).as_ref());
         }
         while let Some((further, body)) = self.take_bundled(home, place, (&first, header), &mut bodies) {
             // The long way takes it, or says why not.

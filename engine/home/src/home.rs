@@ -212,6 +212,12 @@ impl Home {
         self.engine.router().is_some() && self.is_relay(place)
     }
 
+    /// Whether a link sends to a routed address: of another router's links those of its own do, and those of its clients lead to queues.
+    #[must_use]
+    pub fn sends_routed(&self, place: Slot) -> bool {
+        matches!(self.links.get(place), Some(Link { owner: ROUTED, kind: Kind::Producer(_), .. }))
+    }
+
     /// All links.
     pub fn links(&self) -> impl Iterator<Item = (Slot, &Link)> {
         self.links.iter()

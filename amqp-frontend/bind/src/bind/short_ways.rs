@@ -12,12 +12,19 @@ use amqp_codec::performative::{
     Target, Terminus, Transfer, encode_bundle, encode_disposition, encode_flow, encode_frame, encode_transfer,
 };
 use amqp_proto::{DeliveryOutcome, Event, Settling};
+use bytes::Bytes;
 use engine_core::Core;
 use engine_core::command::Outcome;
-use engine_core::event::KEY_NONE;
+use engine_core::event::{self, KEY_NONE};
+use engine_core::key::LinkKey;
 use engine_core::limits::CoreConfig;
+use engine_core::small::Small;
 use engine_home::{AddressRules, Due, Gift, HomeConfig, Parting, Prefix};
 use engine_message::section;
+use engine_router::RouterId;
+use engine_router::address::Mode;
+use engine_router::table::Addresses;
+use engine_routing::{Registry, Router, RouterConfig, Told};
 use engine_rt::Waker;
 use engine_shard::Engine;
 use proptest::prelude::*;
@@ -54,13 +61,26 @@ struct Node {
     peers: [Peer; 2],
     long: Long,
     turns: u64,
+    /// What the router of its shard tells, if its addresses are routed.
+    registry: Option<Registry>,
 }
 
 impl Node {
     fn new(long: Long, snd_settle_mode: SenderSettleMode) -> Self {
-        let core = Core::new(CoreConfig::default());
-        let mesh = engine_shard::mesh(&[Waker::new().expect("a descriptor")]).pop().expect("of one shard");
-        let engine = Engine::new(core, mesh, None);
+        Self::of(long, snd_settle_mode, (engine(), None))
+    }
+
+    /// One whose addresses are routed.
+    fn routed() -> Self {
+        let mut addresses = Addresses::new(Arc::default(), 1);
+        let (id, table, mode) = (RouterId::new("A").expect("an id"), addresses.view(), Mode::Interior);
+        let config = RouterConfig { shard: 0, shards: 1, id, table, capacity: 1000, mode, memory_bytes: 1 << 30 };
+        let registry = Registry::new(addresses, 1, None);
+        let engine = engine().with_router(Router::new(config));
+        Self::of(Long::default(), SenderSettleMode::Unsettled, (engine, Some(registry)))
+    }
+
+    fn of(long: Long, snd_settle_mode: SenderSettleMode, (engine, registry): (Engine, Option<Registry>)) -> Self {
         let addresses = AddressRules::default();
         let config = HomeConfig { addresses, links_max: 10, node_id: String::new(), first_file: 1 };
         let mut home = Home::new(config, engine);
@@ -70,7 +90,7 @@ impl Node {
             Peer { bind, said: Vec::new() }
         });
         home.engine_mut().begin_turn(0, 0);
-        let mut node = Self { home, peers, long, turns: 0 };
+        let mut node = Self { home, peers, long, turns: 0, registry };
         let consumer = [(0, ADDRESS), (1, OTHER)]
             .map(|(handle, address)| attach(handle, Role::Receiver, Some(address), snd_settle_mode));
         let mode = SenderSettleMode::Mixed;
@@ -87,12 +107,32 @@ impl Node {
             let bytes = [self.peers[number].bind.kept(), octets].concat();
             self.hear(number, &bytes);
         }
-        while self.hand_out() {}
+        while self.hand_out() || self.register() {}
         for peer in &mut self.peers {
             peer.bind.poll_output(0).drain_into(&mut peer.said);
             peer.bind.handle_written(&mut self.home, 0);
         }
-        while self.hand_out() {}
+        while self.hand_out() || self.register() {}
+    }
+
+    /// The router's registry hears and is heard; gives whether there was anything.
+    fn register(&mut self) -> bool {
+        let Some(registry) = &mut self.registry else { return false };
+        let engine = self.home.engine_mut();
+        let mut any = false;
+        while let Some(note) = engine.poll_note() {
+            registry.handle_note(note, 0);
+            any = true;
+        }
+        while let Some(update) = registry.poll_update() {
+            engine.handle_update(update);
+            any = true;
+        }
+        while let Some(answer) = registry.poll_answer() {
+            engine.handle_router_answer(answer);
+            any = true;
+        }
+        any
     }
 
     /// Takes octets by the short ways, but for those that are left out.
@@ -119,13 +159,10 @@ impl Node {
     fn hand_out(&mut self) -> bool {
         let wall_ms = self.home.engine().wall_ms();
         if let Some((link, event)) = self.home.poll_event() {
-            if let Some(conn) = Home::claimant(link) {
-                self.peers[conn.slot() as usize].bind.handle_claim(&mut self.home, event);
-            } else if let Some(route) = self.home.route(link) {
-                self.peers[route.conn.slot() as usize].bind.handle_owner(&mut self.home, route, event);
-            } else if let Some(Parting { conn, id, event }) = self.home.handle_unrouted(link, event) {
-                self.peers[conn.slot() as usize].bind.handle_parting(&mut self.home, id, event);
-            }
+            self.hear_owner(link, event);
+            return true;
+        }
+        if self.hand_out_routed() {
             return true;
         }
         let Some((link, delivery)) = self.home.poll_delivery() else { return false };
@@ -140,6 +177,45 @@ impl Node {
         true
     }
 
+    fn hear_owner(&mut self, link: LinkKey, event: event::Event) {
+        if let Some(conn) = Home::claimant(link) {
+            self.peers[conn.slot() as usize].bind.handle_claim(&mut self.home, event);
+        } else if let Some(route) = self.home.route(link) {
+            self.peers[route.conn.slot() as usize].bind.handle_owner(&mut self.home, route, event);
+        } else if let Some(Parting { conn, id, event }) = self.home.handle_unrouted(link, event) {
+            self.peers[conn.slot() as usize].bind.handle_parting(&mut self.home, id, event);
+        }
+    }
+
+    /// Hands out what the router has; gives whether there was any.
+    fn hand_out_routed(&mut self) -> bool {
+        let mut told = Told::default();
+        self.home.engine_mut().take_routed(&mut told);
+        let Told { events, octets, .. } = &mut told;
+        let any = !events.is_empty();
+        for (link, event) in events.drain(..) {
+            let (key, message) = match event {
+                event::Event::Deliver { key, message } => (key, message),
+                event::Event::Passed { key, message, .. } => {
+                    let small = Small::of(&message, octets);
+                    (key, small.with_body(Bytes::copy_from_slice(small.body)))
+                }
+                event => {
+                    if let Some(event) = self.home.take_own(link, event) {
+                        self.hear_owner(link, event);
+                    }
+                    continue;
+                }
+            };
+            let Some(gift) = self.home.give_sent(link, key, &message, None) else { continue };
+            let bind = &mut self.peers[gift.conn.slot() as usize].bind;
+            bind.send(&gift, &mut Prefix::default(), 0);
+            let given = Given::of(&gift);
+            bind.handle_given(&mut self.home, given);
+        }
+        any
+    }
+
     /// What can be seen of it.
     fn seen(&self) -> String {
         let queues: Vec<_> = self.home.engine().core().queue_views().collect();
@@ -150,6 +226,11 @@ impl Node {
         });
         format!("{queues:?} {:?} {:?}", links.collect::<Vec<_>>(), clients.collect::<Vec<_>>())
     }
+}
+
+fn engine() -> Engine {
+    let mesh = engine_shard::mesh(&[Waker::new().expect("a descriptor")]).pop().expect("of one shard");
+    Engine::new(Core::new(CoreConfig::default()), mesh, None)
 }
 
 /// What `handle_outcome` does, each delivery by itself and as if its outcome were a rare one.
@@ -424,9 +505,8 @@ fn compare(long: Long, mode: SenderSettleMode, deeds: &[Deed]) -> Result<(), Tes
 
 /// Runs deeds on two nodes to which runs come one by one, and together.
 fn compare_together(deeds: &[Deed]) -> Result<(), TestCaseError> {
-    let mode = SenderSettleMode::Unsettled;
     let mut nodes = [Coming::OneByOne, Coming::Together].map(|coming| {
-        let mut node = Node::new(Long::default(), mode);
+        let mut node = Node::routed();
         let output = &mut node.peers[0].bind.output;
         (output.prefaces, output.is_together) = (Some(Box::default()), true);
         (node, Script { coming, ..Script::default() })
