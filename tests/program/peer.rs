@@ -44,6 +44,15 @@ fn octet(at: usize) -> u8 {
     (at % 251) as u8
 }
 
+/// A transfer of a whole message on the link of handle 0.
+fn transfer(delivery: u32, tag: &[u8], message: &[u8]) -> Vec<u8> {
+    let transfer = Transfer { handle: 0, delivery_id: Some(delivery), delivery_tag: Some(tag), ..Transfer::default() };
+    let mut out = Vec::new();
+    encode_transfer(&mut out, 0, &transfer, message.len());
+    out.extend(message);
+    out
+}
+
 /// Whether a message is to outlive the broker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Durable {
@@ -435,12 +444,14 @@ impl<S: Read + Write> Peer<S> {
 
     /// The same with this tag.
     pub fn send_tagged(&mut self, delivery: u32, tag: &[u8], message: &[u8]) {
-        let transfer =
-            Transfer { handle: 0, delivery_id: Some(delivery), delivery_tag: Some(tag), ..Transfer::default() };
-        let mut out = Vec::new();
-        encode_transfer(&mut out, 0, &transfer, message.len());
-        out.extend(message);
-        self.send(&out);
+        self.send(&transfer(delivery, tag, message));
+    }
+
+    /// Sends messages, each with its delivery's number, at once.
+    pub fn send_all(&mut self, messages: &[(u32, Vec<u8>)]) {
+        let transfers =
+            messages.iter().map(|(delivery, message)| transfer(*delivery, &delivery.to_be_bytes(), message));
+        self.send(&transfers.collect::<Vec<_>>().concat());
     }
 
     /// Sends the frames of a message with one large data section, up to `until` octets of it; `end` ends the delivery.

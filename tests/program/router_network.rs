@@ -229,6 +229,60 @@ fn what_users_annotate_comes_as_it_was_and_nothing_else_whether_messages_wait_or
     }
 }
 
+/// A message of a burst, by its number: of most sizes that go together, and larger ones; now and then one that expires, at some time.
+fn of_a_burst(number: u32) -> Vec<u8> {
+    let mut message = Vec::new();
+    if number.is_multiple_of(17) {
+        Header { ttl_ms: Some(600_000), ..Header::default() }.encode(&mut message);
+    }
+    let size = [0, 1, 100, 30, 1024, 7, 1900, 2500][number as usize % 8];
+    message.extend_from_slice(&[0x00, 0x53, 0x75, 0xb0]);
+    message.extend((size + 4_u32).to_be_bytes());
+    message.extend(number.to_be_bytes());
+    message.resize(message.len() + size as usize, number as u8);
+    message
+}
+
+#[test]
+fn what_comes_at_once_goes_on_in_its_order_and_each_is_decided_by_itself() {
+    // As many as there is credit for.
+    const BURST: u32 = 20;
+    for shards in [1, 3] {
+        let [a, b, c] = places();
+        let one = node("A", shards, a, &[]);
+        let _two = node("B", shards, b, &[(a, 1)]);
+        let three = node("C", shards, c, &[(b, 1)]);
+        let mut receiver = three.receiver("orders", 1000);
+        let mut sender = one.sender("orders");
+        for burst in 0..20 {
+            let numbers = burst * BURST..(burst + 1) * BURST;
+            let messages: Vec<_> = numbers.clone().map(|number| (number, of_a_burst(number))).collect();
+            sender.send_all(&messages);
+            let mut expected = Vec::new();
+            for (number, message) in &messages {
+                let (delivery, came) = receiver.receive();
+                let at = message.windows(4).position(|octets| octets == [0x00, 0x53, 0x75, 0xb0]).expect("its body");
+                assert!(came == message[at + 8..], "{shards} shards, message {number}");
+                let state = match number % 7 {
+                    0 => DeliveryState::Released,
+                    1 => {
+                        DeliveryState::Modified { delivery_failed: true, undeliverable_here: false, annotations: None }
+                    }
+                    _ => DeliveryState::Accepted,
+                };
+                expected.push(format!("{state:?}"));
+                receiver.decide(delivery, state);
+            }
+            let mut heard = vec![String::new(); BURST as usize];
+            while heard.iter().any(String::is_empty) {
+                let (first, last, state) = sender.state();
+                (first..=last).for_each(|number| heard[(number % BURST) as usize].clone_from(&state));
+            }
+            assert_eq!(heard, expected, "{shards} shards, burst {burst}");
+        }
+    }
+}
+
 #[test]
 fn a_copy_goes_to_each_receiver_once_whatever_ways_there_are() {
     // A full mesh of three, and one behind it.

@@ -40,6 +40,7 @@ pub struct Lying {
 
 impl Lying {
     /// The fields of its header.
+    #[inline]
     #[must_use]
     pub fn header(&self) -> &Header {
         &self.header
@@ -52,11 +53,11 @@ impl Lying {
         self.from as usize..(self.from + self.length) as usize
     }
 
-    /// Whether it can go in one frame with one that has the same header: it is of the usual format, and never expires.
+    /// Whether it is of the usual format, and never expires.
     #[inline]
     #[must_use]
-    pub fn may_follow(&self, first: &Self) -> bool {
-        self.header == first.header && self.format == 0 && self.expires_wall_ms.is_none()
+    pub fn is_usual(&self) -> bool {
+        self.format == 0 && self.expires_wall_ms.is_none()
     }
 }
 

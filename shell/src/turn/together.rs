@@ -41,7 +41,7 @@ impl<H> Turn<H> {
     pub(super) fn give_together(&mut self, first: &First<'_>, behind: &[(LinkKey, Event)], octets: &[u8]) -> Going {
         const ALONE: Going = Going::OneByOne(1);
         let &First { link, key, message: first, preface: (place, preface) } = first;
-        if behind.first().is_none_or(|(next, _)| *next != link) {
+        if behind.first().is_none_or(|(next, _)| *next != link) || !first.is_usual() {
             return ALONE;
         }
         let Some(whom) = self.home.together(link).filter(|whom| whom.room > 1) else { return ALONE };
@@ -55,8 +55,9 @@ impl<H> Turn<H> {
         for (of, event) in behind.iter().take((whom.room as usize).min(MESSAGES_MAX) - 1) {
             let Event::Passed { key, message, preface: Some(before) } = event else { break };
             let range = message.range();
+            let is_alike = *before == place && message.header() == first.header() && message.is_usual();
             let fits = range.start == end && range.end - from <= OCTETS_MAX;
-            if *of != link || *before != place || !fits || !message.may_follow(first) {
+            if *of != link || !is_alike || !fits {
                 break;
             }
             run.push((*key, range.len() as u16));
@@ -64,7 +65,7 @@ impl<H> Turn<H> {
         }
         let Some(bodies) = octets.get(from..end).filter(|_| run.len() > 1) else { return ALONE };
         let going = Run { messages: run, header: first.header(), preface, bodies };
-        if !first.may_follow(first) || !entry.protocol.send_together(whom.id, &going, &mut self.prefix) {
+        if !entry.protocol.send_together(whom.id, &going, &mut self.prefix) {
             return Going::OneByOne(run.len());
         }
         touch(&mut self.dirty, entry, whom.conn);
