@@ -14,10 +14,9 @@ use engine_home::{Home, Peer, Plan};
 
 use crate::asked::{PeerEnd, Purpose};
 use crate::bind::Bind;
-use crate::joints::{APART, CONTROL, MESSAGES, PARTS, attach, carries, cost};
+use crate::joints::{APART, CONTROL, MESSAGES, PARTS, TOGETHER, attach, carries, cost};
 use crate::onward::{half_of, named};
 use crate::prefaces::NUMBERED;
-use crate::together::TOGETHER;
 
 /// Links for messages in parts of one connection: as many receivers as may be slow at once before their messages hold up others. Each may have
 /// 512 KiB on its way out, behind which signs of life wait: 16 MiB together, which a connection is to carry within the three seconds that its

@@ -7,7 +7,6 @@ use engine_message::Symbol;
 use engine_message::value::Value;
 
 use crate::prefaces::NUMBERED;
-use crate::together::TOGETHER;
 
 /// The capability of termini of links for what routers tell each other.
 pub(crate) const CONTROL: &str = "qd.router";
@@ -17,6 +16,8 @@ pub(crate) const MESSAGES: &str = "qd.router-data";
 pub(crate) const PARTS: &str = "heddle:parts";
 /// What an open offers of a router that takes further links for messages, one for each that comes in parts.
 pub(crate) const APART: &str = "qd.streaming-links";
+/// What an open offers of a router that takes small messages together (`together`).
+pub(crate) const TOGETHER: &str = "heddle:messages-together";
 /// The property of an open that says what a message over the connection costs, if that is more than 1.
 const COST: &str = "qd.inter-router-cost";
 /// The property that says how routers annotate messages.

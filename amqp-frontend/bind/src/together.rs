@@ -19,8 +19,6 @@ use crate::coordinating::Belongs;
 use crate::inbound::{header, wanted};
 use crate::prefaces::Numbered;
 
-/// The capability of an open that offers to be sent them.
-pub(crate) const TOGETHER: &str = "heddle:messages-together";
 /// Octets of a tag that say of one message what they say of all.
 const MARKED_OCTETS: usize = 6;
 
