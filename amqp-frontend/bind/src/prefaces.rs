@@ -78,9 +78,15 @@ impl Prefaces {
     /// How a message with this in front is sent; nothing if it has no number, nor gets one.
     #[inline]
     pub fn number(&mut self, preface: &Preface) -> Option<Numbered> {
+        self.known(preface).map(Numbered::Known).or_else(|| self.said.add(preface))
+    }
+
+    /// The number of what stands before messages, if it has one.
+    #[inline]
+    pub fn known(&mut self, preface: &Preface) -> Option<u16> {
         let Said { by_number, last, .. } = &self.said;
         if by_number.get(*last).is_some_and(|said| said.as_ref().is_some_and(|said| said.is(preface))) {
-            return Some(Numbered::Known(*last as u16));
+            return Some(*last as u16);
         }
         self.said.find(preface)
     }
@@ -131,12 +137,13 @@ impl Prefaces {
 
 impl Said {
     #[inline(never)]
-    fn find(&mut self, preface: &Preface) -> Option<Numbered> {
-        let found = self.by_number.iter().position(|said| said.as_ref().is_some_and(|said| said.is(preface)));
-        if let Some(number) = found {
-            self.last = number;
-            return Some(Numbered::Known(number as u16));
-        }
+    fn find(&mut self, preface: &Preface) -> Option<u16> {
+        self.last = self.by_number.iter().position(|said| said.as_ref().is_some_and(|said| said.is(preface)))?;
+        Some(self.last as u16)
+    }
+
+    #[cold]
+    fn add(&mut self, preface: &Preface) -> Option<Numbered> {
         if preface.octets().is_empty() || preface.octets().len() > OCTETS_MAX {
             return None;
         }
@@ -187,7 +194,9 @@ mod tests {
         for round in 0..3 {
             for (number, preface) in prefaces.iter().enumerate() {
                 for again in 0..2 {
+                    let known = near.known(preface);
                     let numbered = near.number(preface).expect("it has one");
+                    assert_eq!(known.map(Numbered::Known), Some(numbered).filter(|_| again > 0));
                     assert_eq!(matches!(numbered, Numbered::New(_)), again == 0, "{round} {number}");
                     let tag = tag(number as u32, Some(numbered));
                     let in_front = if again == 0 { preface.octets() } else { &[] };

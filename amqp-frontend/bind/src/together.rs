@@ -11,7 +11,7 @@ use amqp_codec::performative::Bundle;
 use amqp_proto::{Delivery, SendTogether};
 use engine_core::message::Header;
 use engine_core::preface::Preface;
-use engine_home::{Arrival, Home, LocalId, Prefix, Slot, asks_more};
+use engine_home::{Arrival, Home, LocalId, Prefix, Slot};
 use engine_message::{Condition, section};
 
 use crate::bind::{Bind, link_id};
@@ -48,15 +48,11 @@ impl Bind {
     #[inline]
     pub fn send_together(&mut self, id: LocalId, run: &Run<'_>, prefix: &mut Prefix) -> bool {
         let &Run { messages, header, preface, bodies } = run;
-        let Some(prefaces) = &mut self.output.prefaces else { return false };
-        let Some(numbered) = prefaces.number(preface) else { return false };
-        let Numbered::Known(_) = numbered else {
-            // The first of them says it.
-            prefaces.take_back(numbered);
+        let Some(number) = self.output.prefaces.as_mut().and_then(|prefaces| prefaces.known(preface)) else {
             return false;
         };
         let front = prefix.before((header, None), None, 0);
-        let send = SendTogether { messages, mark: numbered.mark(), front, bodies };
+        let send = SendTogether { messages, mark: Numbered::Known(number).mark(), front, bodies };
         let is_sent = self.machine.send_together(link_id(id), &send, &mut self.out);
         if is_sent {
             self.client.messages_out += messages.len() as u64;
@@ -101,8 +97,8 @@ impl Bind {
         (first, header): (&Delivery<'_>, Option<section::Header>),
         bodies: &mut impl Iterator<Item = (u32, &'a [u8])>,
     ) -> Option<(u32, &'a [u8])> {
-        let (Some(header), Some(prefaces), Some(mut entrance)) = (header, &self.output.prefaces, home.entrance(place))
-        else {
+        let entrance = home.entrance(place).filter(|entrance| !entrance.keeps());
+        let (Some(header), Some(prefaces), Some(mut entrance)) = (header, &self.output.prefaces, entrance) else {
             return bodies.next();
         };
         let Ok(front) = prefaces.heard(first.tag) else { return bodies.next() };
@@ -110,13 +106,13 @@ impl Bind {
         for (further, body) in bodies {
             let Ok(sections) = section::front(body) else { return Some((further, body)) };
             let kept = body.get(sections.kept..).unwrap_or_default();
-            if sections.header_end > 0 || (sections.described && entrance.keeps() && asks_more(kept)) {
+            if sections.header_end > 0 {
                 return Some((further, body));
             }
             self.client.messages_in += 1;
             let properties = body.get(sections.properties).unwrap_or_default();
             let (delivery, format) = (first.delivery.wrapping_add(further), first.format);
-            entrance.enter_together(&Arrival { delivery, settled, format, header, properties, front, kept, tag: None });
+            entrance.enter_routed(&Arrival { delivery, settled, format, header, properties, front, kept, tag: None });
         }
         None
     }

@@ -74,23 +74,6 @@ impl Entrance<'_> {
         self.owner != ROUTED
     }
 
-    /// Takes one of several messages that came together.
-    #[inline]
-    pub fn enter_together(&mut self, arrival: &Arrival<'_>) {
-        match self.keeps() {
-            true => self.enter_stored(arrival),
-            false => self.enter_routed(arrival),
-        }
-    }
-
-    /// Takes a message for a queue, the long way: other routers' links lead to none.
-    #[cold]
-    fn enter_stored(&mut self, arrival: &Arrival<'_>) {
-        let message = message(arrival, Bytes::copy_from_slice(arrival.kept), self.engine.wall_ms());
-        let &Arrival { delivery, settled, .. } = arrival;
-        self.engine.submit(self.owner, Command::Deliver { end: self.end, delivery, settled, message });
-    }
-
     /// Takes a message.
     #[inline]
     pub fn enter(&mut self, arrival: &Arrival<'_>) {
@@ -102,9 +85,10 @@ impl Entrance<'_> {
         self.engine.deliver(self.owner, self.end, arrival.delivery, arrival.settled, message);
     }
 
-    // Part of its caller, which would lay out what came for a call otherwise.
+    /// Takes a message that no queue keeps (`keeps`).
+    // Part of its callers, which would lay out what came for a call otherwise.
     #[inline(always)]
-    fn enter_routed(&mut self, arrival: &Arrival<'_>) {
+    pub fn enter_routed(&mut self, arrival: &Arrival<'_>) {
         // What queues keep they count themselves, here or elsewhere.
         self.passed.iter_mut().for_each(|passed| passed.note(arrival.settled));
         let (delivery, small) = ((arrival.delivery, arrival.settled), small(arrival, self.engine.wall_ms()));
