@@ -17,9 +17,9 @@ const SESSION_OCTETS: u32 = 64 << 20;
 /// When they become large all the same, four times `SESSION_OCTETS` may come of what was announced before.
 const SMALL_FRAMES: u32 = 2048;
 /// The same between routers, where all clients of the other one send on a session: what finds no window waits there message by message, which
-/// costs twice as much. A router that takes to large messages has links of their own for them; if it does not, sixteen times `SESSION_OCTETS`
-/// may come of what was announced, of which its senders have credit for what comes.
-const NEIGHBOURS_SMALL_FRAMES: u32 = 8192;
+/// costs twice as much. Small ones that go together are as large as these frames may be. A router that takes to large messages has links of their own for
+/// them; if it does not, eight times `SESSION_OCTETS` may come of what was announced, of which its senders have credit for what comes.
+const NEIGHBOURS_SMALL_FRAMES: u32 = 4096;
 
 /// What lies under AMQP by a transport.
 pub fn layers(transport: Transport) -> Layers {

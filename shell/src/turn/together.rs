@@ -13,9 +13,9 @@ use engine_home::Due;
 
 use super::{Turn, touch};
 
-/// Octets of bodies that go in one frame: with all that is said of them it is a small one to whoever counts a session's frames (`amqp_proto`), of
-/// 8 KiB, and what a frame costs beside them is next to nothing.
-const OCTETS_MAX: usize = 7 << 10;
+/// Octets of bodies that go in one frame: with all that is said of them it is a small one to whoever counts a session's frames (`src/amqp.rs`), of
+/// 16 KiB, and what a frame costs beside them is next to nothing. A peer with smaller frames gets such messages one by one.
+const OCTETS_MAX: usize = 15 << 10;
 /// Messages of one frame, if they are smaller than these would be: what is said of each counts, too.
 const MESSAGES_MAX: usize = 256;
 
