@@ -43,6 +43,12 @@ pub fn node_with(name: &str, shards: u16, at: SocketAddr, others: &[(SocketAddr,
     Node { broker: Broker::start_named(TempDir::new().expect("a folder"), (shards, name), &config) }
 }
 
+/// Three in a row.
+fn row(shards: u16) -> [Node; 3] {
+    let [a, b, c] = places();
+    [node("A", shards, a, &[]), node("B", shards, b, &[(a, 1)]), node("C", shards, c, &[(b, 1)])]
+}
+
 /// Ports of which `places` are taken.
 const PORTS: u16 = 10_000;
 
@@ -137,10 +143,7 @@ impl Node {
 #[test]
 fn what_is_sent_at_one_router_is_received_at_another() {
     for shards in [1, 3] {
-        let [a, b, c] = places();
-        let one = node("A", shards, a, &[]);
-        let _two = node("B", shards, b, &[(a, 1)]);
-        let three = node("C", shards, c, &[(b, 1)]);
+        let [one, _two, three] = row(shards);
         // Over two hops, in both directions, from and to any shard.
         for (pair, (from, to)) in
             [(&one, &three), (&three, &one), (&one, &three), (&three, &one)].into_iter().enumerate()
@@ -189,10 +192,7 @@ fn encoded(number: u32) -> (Vec<u8>, Vec<u8>) {
 #[test]
 fn what_users_annotate_comes_as_it_was_and_nothing_else_whether_messages_wait_or_not() {
     for shards in [1, 2] {
-        let [a, b, c] = places();
-        let one = node("A", shards, a, &[]);
-        let _two = node("B", shards, b, &[(a, 1)]);
-        let three = node("C", shards, c, &[(b, 1)]);
+        let [one, _two, three] = row(shards);
         let mut receiver = three.receiver("orders", 2);
         let mut sender = one.sender("orders");
         let mut came = 0;
@@ -248,10 +248,7 @@ fn what_comes_at_once_goes_on_in_its_order_and_each_is_decided_by_itself() {
     // Half of a link's capacity: so much credit a sender knows of when all that it sent is decided.
     const BURST: u32 = 10;
     for shards in [1, 3] {
-        let [a, b, c] = places();
-        let one = node("A", shards, a, &[]);
-        let _two = node("B", shards, b, &[(a, 1)]);
-        let three = node("C", shards, c, &[(b, 1)]);
+        let [one, _two, three] = row(shards);
         let mut receiver = three.receiver("orders", 1000);
         let mut sender = one.sender("orders");
         for burst in 0..40 {
@@ -432,10 +429,7 @@ fn whoever_is_no_router_is_no_neighbour() {
 #[test]
 fn a_router_is_managed_through_another_one() {
     for shards in [1, 3] {
-        let [a, b, c] = places();
-        let one = node("A", shards, a, &[]);
-        let _two = node("B", shards, b, &[(a, 1)]);
-        let three = node("C", shards, c, &[(b, 1)]);
+        let [one, _two, three] = row(shards);
         // Somebody who receives at C is heard of at A when all know of each other.
         let _known = three.receiver("orders", 1);
         drop(one.sender("orders"));

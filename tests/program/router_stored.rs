@@ -10,7 +10,7 @@ use tempfile::TempDir;
 
 use crate::broker::{Broker, wait_for};
 use crate::peer::{Durable, End, Peer, opened};
-use crate::router_network::{node_with, places};
+use crate::router_network::{Node, node_with, places};
 
 /// Orders are kept, everything else passes through; news goes to everybody.
 const SOME: &str = "[[listeners]]\naddress = \"127.0.0.1:0\"\n[router]\nenabled = true\n[[routes]]\nprefix = \"orders\"\n\
@@ -149,18 +149,24 @@ fn a_large_message_of_a_link_is_stored_or_passes_as_its_address_does() {
     }
 }
 
+/// A router whose queues of orders are there for clients of others, and another one, which knows the way to them.
+fn queues_behind(shards: u16) -> (Node, Node) {
+    let [a, b] = places();
+    let stored = "[[routes]]\nprefix = \"orders\"\ndistribution = \"stored\"\n[[link_routes]]\nprefix = \"orders\"\nstored = true\n";
+    let one = node_with("A", shards, a, &[], stored);
+    let two = node_with("B", shards, b, &[(a, 1)], "");
+    wait_for("the way to the queue", || {
+        let mut sender = two.client();
+        sender.attach_waiting_sender("orders");
+        (sender.ask_for_credit() > 0).then_some(())
+    });
+    (one, two)
+}
+
 #[test]
 fn queues_are_there_for_clients_of_other_routers() {
     for shards in [1, 3] {
-        let [a, b] = places();
-        let stored = "[[routes]]\nprefix = \"orders\"\ndistribution = \"stored\"\n[[link_routes]]\nprefix = \"orders\"\nstored = true\n";
-        let one = node_with("A", shards, a, &[], stored);
-        let two = node_with("B", shards, b, &[(a, 1)], "");
-        wait_for("the way to the queue", || {
-            let mut sender = two.client();
-            sender.attach_waiting_sender("orders");
-            (sender.ask_for_credit() > 0).then_some(())
-        });
+        let (one, two) = queues_behind(shards);
         let mut far = two.client();
         far.attach_sender("orders.1");
         far.send_accepted(Durable::No, (0..20).map(|number| vec![number]));
@@ -196,15 +202,7 @@ fn queues_are_there_for_clients_of_other_routers() {
 
 #[test]
 fn a_delivery_of_another_routers_client_has_any_tag() {
-    let [a, b] = places();
-    let stored = "[[routes]]\nprefix = \"orders\"\ndistribution = \"stored\"\n[[link_routes]]\nprefix = \"orders\"\nstored = true\n";
-    let one = node_with("A", 1, a, &[], stored);
-    let two = node_with("B", 1, b, &[(a, 1)], "");
-    wait_for("the way to the queue", || {
-        let mut sender = two.client();
-        sender.attach_waiting_sender("orders");
-        (sender.ask_for_credit() > 0).then_some(())
-    });
+    let (one, two) = queues_behind(1);
     let mut sender = two.client();
     sender.attach_sender("orders.tags");
     // As long as what routers say of messages between themselves is, and longer; with any octets, as those that say it.

@@ -233,8 +233,10 @@ impl Bind {
             let came = Came { delivery, settled, format, part: Part::Whole, head, payload, owned };
             return self.pass_in(home, place, &came);
         }
-        if self.output.is_together
-            && home.sends_routed(place)
+        // On others of its links tags are the peer's clients', or it is no router of ours.
+        let is_between = self.output.prefaces.is_some() && home.sends_routed(place);
+        if is_between
+            && self.output.is_together
             && let Some(messages) = bundled(delivery.tag)
         {
             return self.take_together(home, place, delivery, messages);
@@ -251,7 +253,9 @@ impl Bind {
             return;
         }
         let scanned = section::scan(delivery.payload);
-        self.hear_preface((home, place), delivery, scanned.as_ref());
+        if is_between {
+            self.hear_preface(delivery, scanned.as_ref());
+        }
         let parsed = scanned.and_then(|sections| Ok((header(delivery.payload, sections.header.end)?, sections)));
         if home.may_request(place)
             && let Ok((_, sections)) = &parsed
@@ -269,7 +273,8 @@ impl Bind {
         };
         let names = self.names(home, place, settled);
         let tag = if names || lasts { delivery.transfer().delivery_tag } else { None };
-        let placed = match parsed.and_then(|parsed| Ok((parsed, self.preface_of((home, place), delivery)?))) {
+        let front = || if is_between { self.preface_of(delivery) } else { Ok(None) };
+        let placed = match parsed.and_then(|parsed| Ok((parsed, front()?))) {
             Ok(((header, sections), front)) => {
                 let arrival = Arrival {
                     delivery: delivery.delivery,
@@ -295,28 +300,15 @@ impl Bind {
     }
 
     /// Notes what another router says once in front of this message.
-    pub(crate) fn hear_preface(
-        &mut self,
-        (home, place): (&Home, Slot),
-        delivery: &Delivery<'_>,
-        sections: Result<&section::Sections, &DecodeError>,
-    ) {
-        if let (Some(prefaces), Ok(sections)) = (&mut self.output.prefaces, sections)
-            && home.sends_routed(place)
-        {
+    pub(crate) fn hear_preface(&mut self, delivery: &Delivery<'_>, sections: Result<&section::Sections, &DecodeError>) {
+        if let (Some(prefaces), Ok(sections)) = (&mut self.output.prefaces, sections) {
             prefaces.hear(delivery.tag, delivery.payload.get(sections.kept()..).unwrap_or_default());
         }
     }
 
     /// What stands before a message and is not in it, if something is left out.
-    fn preface_of(
-        &self,
-        (home, place): (&Home, Slot),
-        delivery: &Delivery<'_>,
-    ) -> Result<Option<&LeftOut>, DecodeError> {
-        let Some(prefaces) = self.output.prefaces.as_deref().filter(|_| home.sends_routed(place)) else {
-            return Ok(None);
-        };
+    fn preface_of(&self, delivery: &Delivery<'_>) -> Result<Option<&LeftOut>, DecodeError> {
+        let Some(prefaces) = &self.output.prefaces else { return Ok(None) };
         let unknown = |Unknown| DecodeError { kind: ErrorKind::InvalidField("delivery-tag"), offset: 0 };
         prefaces.heard(delivery.tag).map_err(unknown)
     }

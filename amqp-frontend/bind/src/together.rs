@@ -78,7 +78,7 @@ impl Bind {
         let first = Delivery { tag, payload: bundle.bodies().next().unwrap_or_default(), ..*delivery };
         if self.output.prefaces.as_ref().is_some_and(|prefaces| prefaces.heard(tag) == Ok(None)) {
             // What has a number is left out, so that this is rare: it is in front of the first one, and has it from then on.
-            self.hear_preface((home, place), &first, section::scan(first.payload).as_ref());
+            self.hear_preface(&first, section::scan(first.payload).as_ref());
         }
         while let Some((further, body)) = self.take_bundled(home, place, (&first, header), &mut bodies) {
             // The long way takes it, or says why not.

@@ -269,8 +269,7 @@ impl Session {
     pub fn send_now(&mut self, handle: u32, send: &SendNow<'_>, max_frame: u32, out: &mut Out) -> bool {
         let Some(link) = self.handles.get_mut(handle) else { return false };
         let bytes = send.front.len() + send.body.len();
-        let has_room = out.len() < OUT_SOFT_MAX && self.unsettled.len() < UNSETTLED_OUT_MAX;
-        let free = !link.sending.queued && link.credit > 0 && self.outgoing.left > 0 && has_room;
+        let free = is_free(link, 1, (&self.outgoing, &self.unsettled), out);
         let plain = u8::try_from(handle).ok().filter(|_| link.sending.manner.is_none());
         if !free || !fits_frame(bytes, max_frame) || (send.mark.is_some() && plain.is_none()) {
             return false;
@@ -315,8 +314,7 @@ impl Session {
         let Some(link) = self.handles.get_mut(handle) else { return false };
         let messages = send.messages.len();
         let bytes = bundle_overhead(messages) + send.front.len() + send.bodies.len();
-        let has_room = out.len() < OUT_SOFT_MAX && self.unsettled.len() + messages <= UNSETTLED_OUT_MAX;
-        let free = !link.sending.queued && link.credit as usize >= messages && self.outgoing.left > 0 && has_room;
+        let free = is_free(link, messages, (&self.outgoing, &self.unsettled), out);
         let fits = fits_frame(bytes, max_frame) && bytes as u64 <= link.max_message_size;
         let Some(plain) = u8::try_from(handle).ok().filter(|_| link.sending.manner.is_none()) else { return false };
         if !free || !fits {
@@ -468,4 +466,11 @@ impl Session {
             assert!(link.sending.under.is_none_or(|under| under.begun) || !link.sending.backlog.is_empty());
         }
     }
+}
+
+/// Whether nothing is in the way of a frame with so many messages of a link.
+#[inline(always)]
+fn is_free(link: &Endpoint, messages: usize, (window, sent): (&OutgoingWindow, &Unsettled), out: &Out) -> bool {
+    let has_room = out.len() < OUT_SOFT_MAX && sent.len() + messages <= UNSETTLED_OUT_MAX;
+    !link.sending.queued && link.credit as usize >= messages && window.left > 0 && has_room
 }

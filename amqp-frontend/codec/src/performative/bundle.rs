@@ -15,10 +15,8 @@
 //! Guarantees: `Bundle::read` takes what adds up to the octet, whatever it is given, and allocates nothing. Whose tags they are is not known here: who
 //! has made no such agreement may have a tag of eight octets, too.
 
-use super::plain::{BYTES, plain};
+use super::plain::put_longer;
 
-/// Octets of the tag.
-const TAG_OCTETS: usize = 8;
 /// Octets of a number in the payload.
 const NUMBER: usize = 2;
 
@@ -98,14 +96,8 @@ where
     let messages = u16::try_from(lengths.len()).expect("as many as can be said");
     let front_bytes = u16::try_from(front.len()).expect("as much as can be said");
     let payload = bundle_overhead(lengths.len()) + front.len() + body_bytes;
-    let more = (TAG_OCTETS - 4) as u8;
-    let frame: [u8; BYTES] = plain((channel, handle), (delivery_id, tag, more), settled, payload);
-    // The tag ends before the format and whether it is settled.
-    let (before, behind) = frame.split_at(BYTES - 2);
-    out.extend_from_slice(before);
-    out.extend_from_slice(&mark.to_be_bytes());
-    out.extend_from_slice(&messages.to_be_bytes());
-    out.extend_from_slice(behind);
+    let ([a, b], [c, d]) = (mark.to_be_bytes(), messages.to_be_bytes());
+    put_longer(out, (channel, handle), (delivery_id, tag), [a, b, c, d], settled, payload);
     out.extend_from_slice(&front_bytes.to_be_bytes());
     lengths.clone().for_each(|length| out.extend_from_slice(&length.to_be_bytes()));
     out.extend_from_slice(front);
@@ -164,7 +156,7 @@ mod tests {
 
     #[test]
     fn a_tag_of_another_length_says_nothing() {
-        for octets in (0..12).filter(|&octets| octets != TAG_OCTETS) {
+        for octets in (0..12).filter(|&octets| octets != 8) {
             assert_eq!(bundled(&vec![1; octets]), None);
         }
         assert_eq!(bundled(&[0, 0, 0, 0, 0, 0, 1, 2]), Some(0x0102));

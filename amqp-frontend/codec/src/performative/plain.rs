@@ -107,21 +107,35 @@ pub fn encode_plain_marked(
     settled: bool,
     payload_bytes: usize,
 ) {
-    let frame = plain((channel, handle), (delivery_id, tag, 2), settled, payload_bytes);
+    put_longer(out, (channel, handle), (delivery_id, tag), mark.to_be_bytes(), settled, payload_bytes);
+}
+
+/// Appends a plain transfer with these octets behind the four of its tag.
+#[inline(always)]
+pub(super) fn put_longer<const MORE: usize>(
+    out: &mut Vec<u8>,
+    at: (u16, u8),
+    (delivery_id, tag): (u32, u32),
+    more: [u8; MORE],
+    settled: bool,
+    payload_bytes: usize,
+) {
+    let frame = plain(at, (delivery_id, tag, MORE as u8), settled, payload_bytes);
+    // The tag ends before the format and whether it is settled.
     let (front, back) = frame.split_at(BYTES - 2);
     out.extend_from_slice(front);
-    out.extend_from_slice(&mark.to_be_bytes());
+    out.extend_from_slice(&more);
     out.extend_from_slice(back);
 }
 
 /// Octets of the fields of a plain transfer, with the first one of its list.
 const FIELDS: u8 = 16;
 /// Octets of such a frame in front of its payload.
-pub(super) const BYTES: usize = HEADER_BYTES + 6 + FIELDS as usize - 1;
+const BYTES: usize = HEADER_BYTES + 6 + FIELDS as usize - 1;
 
 /// A plain transfer whose tag has so many octets more, which are to be put in front of the last two.
 #[inline(always)]
-pub(super) fn plain(
+fn plain(
     (channel, handle): (u16, u8),
     (delivery_id, tag, more): (u32, u32, u8),
     settled: bool,
