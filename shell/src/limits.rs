@@ -20,6 +20,9 @@ pub(crate) const STOP_TIMEOUT_NS: u64 = 3_000_000_000;
 /// Octets that are read in one turn, give or take one read; sockets that are ready beyond it have the next one. What sixteen fast
 /// producers send at once would not fit into the core's cache, and every message would be fetched into it several times.
 pub(crate) const TURN_BYTES: usize = 128 * 1024;
+/// What one read brings of the router's small messages goes on when it was read, from where it lies, if it is as many octets; less is copied, and goes on
+/// with what others bring in the turn: more than one frame of messages that go together, so that what is small goes together, too.
+pub(crate) const LENT_MIN_BYTES: usize = 16 * 1024;
 /// Octets of messages that consumers are given in one turn; what they may have beyond it comes in the next one. It is more than what
 /// one turn reads, so that a queue does not grow for it, and so little that a message is written while it is in the core's cache,
 /// and that nobody waits long for a consumer with much credit and a deep queue.

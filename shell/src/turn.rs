@@ -13,7 +13,7 @@ use engine_core::event::{Event, Refusal};
 use engine_core::key::LinkKey;
 use engine_core::message::Message;
 use engine_core::preface::Preface;
-use engine_core::small::Small;
+use engine_core::small::{Lent, Octets, Small};
 use engine_core::{Answer, Progress, Task, Version};
 use engine_home::limits::GIVEN_OVERHEAD;
 use engine_home::{Arena, Due, Gift, Home, Parting, Prefix, Request, Slot, Slots};
@@ -25,13 +25,13 @@ use engine_shard::store::StoreError;
 use storage_disk::large::{LargeDone, LargeOrder};
 use storage_journal::{Done, Order};
 
-use crate::limits::TURN_GIVEN_BYTES;
+use crate::limits::{LENT_MIN_BYTES, TURN_GIVEN_BYTES};
 use crate::protocol::Protocol;
 use crate::proxies::proxy_asking;
 
 mod together;
 
-use together::{First, Going};
+use together::{First, Going, RunOf};
 
 /// A connection: its binding, and what its host keeps with it.
 pub struct Entry<H> {
@@ -55,8 +55,8 @@ pub struct Turn<H> {
     kept: Arena,
     /// Where the router's events are taken to.
     routed: Told,
-    /// Of small messages that go together, each one's key and octets.
-    run: Vec<(u64, u16)>,
+    /// Small messages that go together.
+    run: RunOf,
 }
 
 impl<H> Turn<H> {
@@ -70,7 +70,7 @@ impl<H> Turn<H> {
             prefix: Prefix::default(),
             kept: Arena::default(),
             routed: Told::default(),
-            run: Vec::new(),
+            run: RunOf::default(),
         }
     }
 
@@ -266,10 +266,17 @@ impl<H> Turn<H> {
         self.step(slot, |protocol, home| protocol.handle_moved(home));
     }
 
-    /// Takes octets of a connection: those that it kept, then what came.
+    /// Takes octets of a connection: those that it kept, then what came. Of much at once the router's small messages go on from where they lie.
     #[inline]
     pub fn receive(&mut self, slot: Slot, bytes: &[u8]) {
+        let read = if bytes.len() < LENT_MIN_BYTES { &[] } else { bytes };
+        self.home.engine_mut().lend(Lent::of(read));
         self.step(slot, |protocol, home| protocol.handle_bytes(home, bytes));
+        if !read.is_empty() {
+            // What this leads to is no part of what was read.
+            self.home.engine_mut().lend(Lent::default());
+            self.hand_out_routed(read);
+        }
     }
 
     /// TLS is in for a connection that asked for it; gives the octets that are its handshake's.
@@ -365,15 +372,16 @@ impl<H> Turn<H> {
             any = true;
             self.handle_event(link, event);
         }
-        self.hand_out_routed() || any
+        self.hand_out_routed(&[]) || any
     }
 
-    /// Hands out the router's events, of which most are messages: those are not moved.
-    fn hand_out_routed(&mut self) -> bool {
+    /// Hands out the router's events, of which most are messages: those are not moved. Small ones may lie in what was read.
+    fn hand_out_routed(&mut self, read: &[u8]) -> bool {
         let mut routed = std::mem::take(&mut self.routed);
         self.home.engine_mut().take_routed(&mut routed);
         let any = !routed.is_empty();
         let Told { events, prefaces, octets, .. } = &mut routed;
+        let octets = &Octets { read, copied: octets };
         let (mut rest, mut one_by_one) = (events.as_mut_slice(), 0_usize);
         while let Some(((link, event), behind)) = rest.split_first_mut() {
             rest = behind;

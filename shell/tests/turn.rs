@@ -423,6 +423,73 @@ fn register(turns: &mut [Turn<()>], registry: &mut Registry) {
     }
 }
 
+/// A message of which no other number has the like.
+fn numbered(number: u8) -> Vec<u8> {
+    let mut payload = vec![0x00, 0x53, 0x75];
+    engine_message::encode::binary(&mut payload, &[number; 900]);
+    payload
+}
+
+/// A consumer gives so much credit from the start.
+fn credit(link_credit: u32) -> Vec<u8> {
+    let (mut said, first) = (Vec::new(), Some(0));
+    let flow = Flow {
+        next_incoming_id: first,
+        incoming_window: 1000,
+        handle: first,
+        delivery_count: first,
+        ..Flow::default()
+    };
+    encode_flow(&mut said, 0, &Flow { link_credit: Some(link_credit), ..flow });
+    said
+}
+
+#[test]
+fn what_was_read_goes_on_whole_whatever_becomes_of_the_memory_that_it_was_read_to() {
+    const MESSAGES: u8 = 40;
+    // At once, which is much, and one by one.
+    for at_once in [MESSAGES, 1] {
+        let (mut turns, mut registry) = router_shards();
+        let [address, _] = names();
+        let [producer, consumer] = [Role::Sender, Role::Receiver].map(|role| {
+            let slot = accept(&mut turns[0], Moves::Never);
+            run(&mut turns[0], slot, &hello(role, Some(&address)));
+            slot
+        });
+        register(&mut turns, &mut registry);
+        run(&mut turns[0], consumer, &credit(7));
+        let mut came = Vec::new();
+        let numbers: Vec<u8> = (0..MESSAGES).collect();
+        for numbers in numbers.chunks(at_once.into()) {
+            let mut said = Vec::new();
+            for &number in numbers {
+                let (id, tag, payload) = (Some(number.into()), &[number][..], numbered(number));
+                let first = Transfer {
+                    delivery_id: id,
+                    delivery_tag: Some(tag),
+                    message_format: Some(0),
+                    ..Transfer::default()
+                };
+                encode_transfer(&mut said, 0, &first, payload.len());
+                said.extend(payload);
+            }
+            turns[0].begin(0, 0);
+            turns[0].receive(producer, &said);
+            said.fill(0xee);
+            turns[0].hand_out();
+            came.extend(write(&mut turns[0], consumer));
+        }
+        let is_there = |came: &[u8]| (0..MESSAGES).map(|number| contains(came, &numbered(number))).collect::<Vec<_>>();
+        assert_eq!(
+            is_there(&came),
+            (0..MESSAGES).map(|number| number < 7).collect::<Vec<_>>(),
+            "as many as there is credit for"
+        );
+        came.extend(run(&mut turns[0], consumer, &credit(MESSAGES.into())));
+        assert_eq!(is_there(&came), [true; MESSAGES as usize]);
+    }
+}
+
 /// An address whose name says the first of two shards, and one for the second.
 fn names() -> [String; 2] {
     let catalogue = Catalogue::new(Placement::new(2));

@@ -6,6 +6,8 @@
 //!
 //! Not here: which messages go together (`node_shell`).
 
+use std::ops::Range;
+
 use amqp_codec::AmqpError;
 use amqp_codec::performative::Bundle;
 use amqp_proto::{Delivery, SendTogether};
@@ -31,8 +33,10 @@ pub struct Run<'a> {
     pub header: &'a Header,
     /// What goes out before their sections.
     pub preface: &'a Preface,
-    /// Their bodies, one behind the other.
-    pub bodies: &'a [u8],
+    /// What their bodies are among.
+    pub octets: &'a [u8],
+    /// Where: one behind the other, those that adjoin as one.
+    pub pieces: &'a [Range<usize>],
 }
 
 impl Bind {
@@ -47,13 +51,14 @@ impl Bind {
     /// `prefix` is scratch.
     #[inline]
     pub fn send_together(&mut self, id: LocalId, run: &Run<'_>, prefix: &mut Prefix) -> bool {
-        let &Run { messages, header, preface, bodies } = run;
+        let &Run { messages, header, preface, octets, pieces } = run;
         let Some(number) = self.output.prefaces.as_mut().and_then(|prefaces| prefaces.known(preface)) else {
             return false;
         };
         let front = prefix.before((header, None), None, 0);
+        let bodies = pieces.iter().filter_map(|piece| octets.get(piece.clone()));
         let send = SendTogether { messages, mark: Numbered::Known(number).mark(), front, bodies };
-        let is_sent = self.machine.send_together(link_id(id), &send, &mut self.out);
+        let is_sent = self.machine.send_together(link_id(id), send, &mut self.out);
         if is_sent {
             self.client.messages_out += messages.len() as u64;
         }

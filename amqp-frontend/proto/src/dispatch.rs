@@ -260,8 +260,16 @@ impl Connection {
     }
 
     /// Sends several messages on a link of ours if nothing is in their way and they are one frame; gives whether they were sent. Nothing is kept.
+    ///
+    /// # Panics
+    /// When their bodies are not as long as they are said to be.
     #[inline]
-    pub fn send_together(&mut self, id: LinkId, send: &SendTogether<'_>, out: &mut Out) -> bool {
+    pub fn send_together<'a>(
+        &mut self,
+        id: LinkId,
+        send: SendTogether<'a, impl Iterator<Item = &'a [u8]>>,
+        out: &mut Out,
+    ) -> bool {
         let max_frame = self.remote.max_frame;
         let Some(session) = self.sessions.get_mut(usize::from(id.session)).and_then(Option::as_deref_mut) else {
             return false;

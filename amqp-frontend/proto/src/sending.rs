@@ -46,15 +46,15 @@ pub struct SendNow<'a> {
 
 /// Several small messages of one link, to send in one frame at once or not at all: their receiver has agreed to that (`amqp_codec`, `Bundle`).
 #[derive(Clone, Copy, Debug)]
-pub struct SendTogether<'a> {
+pub struct SendTogether<'a, B> {
     /// Of each the host's name for the delivery, given back with its outcome, and how long its body is.
     pub messages: &'a [(u64, u16)],
     /// As in `SendNow`.
     pub mark: u16,
     /// What each of them begins with.
     pub front: &'a [u8],
-    /// Their bodies, one behind the other.
-    pub bodies: &'a [u8],
+    /// Their bodies, one behind the other, in as many pieces as they lie in.
+    pub bodies: B,
 }
 
 /// What a message has behind its front.

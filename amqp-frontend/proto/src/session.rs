@@ -310,10 +310,17 @@ impl Session {
 
     /// Sends several messages of a link in one frame if nothing is in their way; gives whether they were sent.
     #[inline]
-    pub fn send_together(&mut self, handle: u32, send: &SendTogether<'_>, max_frame: u32, out: &mut Out) -> bool {
+    pub fn send_together<'a>(
+        &mut self,
+        handle: u32,
+        send: SendTogether<'a, impl Iterator<Item = &'a [u8]>>,
+        max_frame: u32,
+        out: &mut Out,
+    ) -> bool {
         let Some(link) = self.handles.get_mut(handle) else { return false };
         let messages = send.messages.len();
-        let bytes = bundle_overhead(messages) + send.front.len() + send.bodies.len();
+        let body_bytes = send.messages.iter().map(|&(_, length)| usize::from(length)).sum();
+        let bytes = bundle_overhead(messages) + send.front.len() + body_bytes;
         let free = is_free(link, messages, (&self.outgoing, &self.unsettled), out);
         let fits = fits_frame(bytes, max_frame) && bytes as u64 <= link.max_message_size;
         let Some(plain) = u8::try_from(handle).ok().filter(|_| link.sending.manner.is_none()) else { return false };
@@ -325,11 +332,14 @@ impl Session {
         for &(key, _) in send.messages {
             start(link, Starting { handle, settled, key }, &mut self.next_delivery_id, &mut self.unsettled);
         }
-        let &SendTogether { messages, mark, front, bodies } = send;
+        let SendTogether { messages, mark, front, bodies } = send;
         let lengths = messages.iter().map(|&(_, length)| length);
         let head = BundleHead { delivery_id, tag, mark, settled: settled.is_yes(), front, lengths };
-        encode_bundle(out.buffer(), (self.id.0, plain), &head, bodies.len());
-        out.buffer().extend_from_slice(bodies);
+        let out = out.buffer();
+        encode_bundle(out, (self.id.0, plain), &head, body_bytes);
+        let end = out.len() + body_bytes;
+        bodies.for_each(|body| out.extend_from_slice(body));
+        assert_eq!(out.len(), end, "bodies are as long as they are said to be");
         self.outgoing.count();
         true
     }

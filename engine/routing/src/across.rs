@@ -7,7 +7,7 @@ use bytes::Bytes;
 use engine_core::command::Settled;
 use engine_core::event::Event;
 use engine_core::slab::Key as Place;
-use engine_core::small::Small;
+use engine_core::small::{Octets, Small};
 use engine_router::settlement::InLink;
 use engine_router::table::ConsumerId;
 
@@ -52,7 +52,7 @@ impl Router {
                 _ => receiver_of((&self.consumers, &self.neighbours), bundled.consumer),
             };
             known = Some((bundled.consumer, receiver));
-            let small = Small::of(&bundled.message, &bundle.octets);
+            let small = Small::of(&bundled.message, &Octets::copied(&bundle.octets));
             if !receiver.is_some_and(|receiver| self.pass_bundled(from, bundled, receiver, &small)) {
                 self.take_bundled(from, bundled, &small);
                 // Whatever that led to.
@@ -72,7 +72,7 @@ impl Router {
         if settled == Settled::No {
             self.waiting.came.note(from, number, delivery);
         }
-        let message = small.lay(0, &mut self.out.told.octets);
+        let message = self.out.lay(small, 0);
         self.out.told.push((link, Event::Passed { key, message, preface: None }));
         true
     }

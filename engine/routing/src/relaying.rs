@@ -1,9 +1,9 @@
 //! Messages that go the only way there is: to the one consumer of their address, or to the one router that has some.
 //!
 //! Guarantee: what these do is what choosing would come to (`choosing`), found with the sender, or with what a router wrote into messages of
-//! the kind. What a router is told is made once for all of them, and goes out before each without being copied; a small message is copied
-//! once, to the others of its turn or to those that go to another shard (`across`). What does not go at once, for want of credit or of
-//! anything that is to be found, is left to be chosen for.
+//! the kind. What a router is told is made once for all of them, and goes out before each without being copied; a small message is left where it
+//! was read or copied once, to the others of its turn or to those that go to another shard (`across`). What does not go at once, for want of
+//! credit or of anything that is to be found, is left to be chosen for.
 
 use std::sync::Arc;
 
@@ -59,7 +59,7 @@ impl Router {
             To::Away(consumer) => return self.pass_across(from, delivery, consumer, &found, small),
         };
         let Some((link, key, _)) = self.pass_to(from, delivery, receiver) else { return false };
-        let message = small.lay(found.without, &mut self.out.told.octets);
+        let message = self.out.lay(small, found.without);
         self.out.told.push((link, Event::Passed { key, message, preface: found.preface }));
         true
     }

@@ -17,6 +17,7 @@ use engine_core::command::{Between, Carries, Command, RoutingType, Settled, Stag
 use engine_core::event::{AttachedInfo, Event, Refusal};
 use engine_core::key::{EndKey, LinkKey};
 use engine_core::slab::{Key as Place, Slab};
+use engine_core::small::{Lent, Lying, Small};
 use engine_message::Condition;
 use engine_router::address::{Class, Here, Key, Mode, Phase, path, resolve};
 use engine_router::numbers::Numbered;
@@ -114,6 +115,16 @@ pub(crate) struct Outbox {
     pub told: Told,
     pub lanes: Lanes,
     pub notes: VecDeque<Note>,
+    /// What was read that messages are taken from now.
+    lent: Lent,
+}
+
+impl Outbox {
+    /// Has a small message, but for its first `without` octets, go with the events for links of this shard.
+    #[inline]
+    pub fn lay(&mut self, small: &Small<'_>, without: usize) -> Lying {
+        small.lay(without, &self.lent, &mut self.told.octets)
+    }
 }
 
 /// What a shard's part of the router has, and what it did.
@@ -179,7 +190,12 @@ impl Router {
             waiting: Waiting::default(),
             chosen: Chosen::default(),
             heard: Heard::new(shard),
-            out: Outbox { told: Told::default(), lanes: Lanes::new(shards), notes: VecDeque::new() },
+            out: Outbox {
+                told: Told::default(),
+                lanes: Lanes::new(shards),
+                notes: VecDeque::new(),
+                lent: Lent::default(),
+            },
         }
     }
 
@@ -299,6 +315,12 @@ impl Router {
         };
         self.out.told.push((link, event));
         self.act();
+    }
+
+    /// Messages are taken from what was read there now, or from nothing that is lent: small ones that lie in it are not copied. What is told while
+    /// it is lent is to be taken, and heard, before it is gone.
+    pub fn lend(&mut self, lent: Lent) {
+        self.out.lent = lent;
     }
 
     /// Takes all events for links of this shard, in place of `told`, which is cleared. There may be new ones when they were heard.

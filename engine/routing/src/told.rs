@@ -15,7 +15,7 @@ pub struct Told {
     pub events: Vec<(LinkKey, Event)>,
     /// What stands before messages, by their places (`Event::Relayed`, `Event::Passed`).
     pub prefaces: Vec<Preface>,
-    /// Octets of small messages (`Event::Passed`).
+    /// Octets of small messages that did not lie in what the router was lent (`Event::Passed`).
     pub octets: Vec<u8>,
     /// Who was told by the last event that deliveries were accepted, and how many events there were with it.
     pub(crate) accepted: Option<(InLink, usize)>,

@@ -12,7 +12,7 @@ use engine_core::command::{Command, Outcome, Part, Publish, Settled};
 use engine_core::event::{Event, Shown};
 use engine_core::key::{EndKey, LinkKey, Port};
 use engine_core::message::Message;
-use engine_core::small::Small;
+use engine_core::small::{Lent, Small};
 use engine_core::step::Committer;
 use engine_core::stream::Following;
 use engine_core::through::{Going, Half, NoRoute, Said};
@@ -316,6 +316,13 @@ impl Engine {
     #[inline]
     pub fn pass_small(&mut self, end: EndKey, delivery: (u32, Settled), small: &Small<'_>) -> bool {
         self.routed().pass_small(end, delivery, small)
+    }
+
+    /// As `Router::lend`.
+    pub fn lend(&mut self, lent: Lent) {
+        if let Some(router) = &mut self.router {
+            router.lend(lent);
+        }
     }
 
     /// Hands the router the beginning of a message, whose parts follow; gives what it counts until the router says that it is gone.

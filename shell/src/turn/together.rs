@@ -8,7 +8,7 @@ use amqp_bind::{Given, Run};
 use engine_core::event::Event;
 use engine_core::key::LinkKey;
 use engine_core::preface::Preface;
-use engine_core::small::Lying;
+use engine_core::small::{Lying, Octets};
 use engine_home::Due;
 
 use super::{Turn, touch};
@@ -35,10 +35,24 @@ pub(super) enum Going {
     OneByOne(usize),
 }
 
+/// Small messages that go together.
+#[derive(Debug, Default)]
+pub(super) struct RunOf {
+    /// Each one's key and octets.
+    messages: Vec<(u64, u16)>,
+    /// Where they are, those that adjoin as one.
+    pieces: Vec<Range<usize>>,
+}
+
 impl<H> Turn<H> {
     /// Gives a message together with those of the events behind it that can go with it, if some can and nothing is in their way.
     #[inline(never)]
-    pub(super) fn give_together(&mut self, first: &First<'_>, behind: &[(LinkKey, Event)], octets: &[u8]) -> Going {
+    pub(super) fn give_together(
+        &mut self,
+        first: &First<'_>,
+        behind: &[(LinkKey, Event)],
+        octets: &Octets<'_>,
+    ) -> Going {
         const ALONE: Going = Going::OneByOne(1);
         let &First { link, key, message: first, preface: (place, preface) } = first;
         if behind.first().is_none_or(|(next, _)| *next != link) || !first.is_usual() {
@@ -48,23 +62,30 @@ impl<H> Turn<H> {
         let Some(entry) = self.entries.get_mut(whom.conn).filter(|entry| entry.protocol.takes_together()) else {
             return ALONE;
         };
-        let Range { start: from, mut end } = first.range();
-        let run = &mut self.run;
+        let RunOf { messages: run, pieces } = &mut self.run;
+        let (mut left, among) = (OCTETS_MAX.saturating_sub(first.range().len()), first.among());
         run.clear();
-        run.push((key, (end - from) as u16));
+        run.push((key, first.range().len() as u16));
+        pieces.clear();
+        pieces.push(first.range());
         for (of, event) in behind.iter().take((whom.room as usize).min(MESSAGES_MAX) - 1) {
             let Event::Passed { key, message, preface: Some(before) } = event else { break };
             let range = message.range();
             let is_alike = *before == place && message.header() == first.header() && message.is_usual();
-            let fits = range.start == end && range.end - from <= OCTETS_MAX;
-            if *of != link || !is_alike || !fits {
+            if *of != link || !is_alike || message.among() != among || range.len() > left {
                 break;
             }
             run.push((*key, range.len() as u16));
-            end = range.end;
+            left -= range.len();
+            match pieces.last_mut() {
+                Some(last) if last.end == range.start => last.end = range.end,
+                _ => pieces.push(range),
+            }
         }
-        let Some(bodies) = octets.get(from..end).filter(|_| run.len() > 1) else { return ALONE };
-        let going = Run { messages: run, header: first.header(), preface, bodies };
+        if run.len() < 2 {
+            return ALONE;
+        }
+        let going = Run { messages: run, header: first.header(), preface, octets: octets.all(among), pieces };
         if !entry.protocol.send_together(whom.id, &going, &mut self.prefix) {
             return Going::OneByOne(run.len());
         }

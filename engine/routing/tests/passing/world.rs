@@ -8,7 +8,7 @@ use engine_core::command::{Command, ConsumerSpec, DetachMode, Outcome, ProducerS
 use engine_core::event::{Event, Refusal};
 use engine_core::key::{EndKey, LinkKey, Port};
 use engine_core::message::Message;
-use engine_core::small::Small;
+use engine_core::small::{Lent, Octets, Small};
 use engine_core::through::{Going, NoRoute, Said};
 use engine_router::address::Mode;
 use engine_router::network::LinkId;
@@ -208,11 +208,16 @@ impl World {
         let (end, message) = (self.end(link), message(delivery));
         let seen = self.seen.get_mut(&link).expect("a link");
         seen.credit = seen.credit.checked_sub(1).expect("it has credit");
-        // By turns the two ways that a whole message has.
+        // By turns the ways that a whole message has: a small one that is lent, a small one that is copied, and any.
         let Message { header, format, expires_wall_ms, ref body, .. } = message;
         let small = Small { header, format, expires_wall_ms, front: None, body };
-        if delivery.is_multiple_of(2) && self.router(link.shard).pass_small(end, (delivery, settled), &small) {
-            return self.collect();
+        let lent: &[u8] = if delivery.is_multiple_of(4) { body } else { &[] };
+        let router = self.router(link.shard);
+        router.lend(Lent::of(lent));
+        let is_passed = delivery.is_multiple_of(2) && router.pass_small(end, (delivery, settled), &small);
+        router.lend(Lent::default());
+        if is_passed {
+            return self.collect_from(lent);
         }
         self.command(link.shard, Command::Deliver { end, delivery, settled, message });
     }
@@ -348,6 +353,11 @@ impl World {
     }
 
     fn collect(&mut self) {
+        self.collect_from(&[]);
+    }
+
+    /// The same, when something was read.
+    fn collect_from(&mut self, read: &[u8]) {
         for (shard, router) in (0..).zip(&mut self.routers) {
             while router.is_busy() {
                 router.proceed();
@@ -365,7 +375,7 @@ impl World {
                         self.said.push((link, *said));
                         continue;
                     }
-                    see(self.seen.get_mut(&link).expect("a link"), event, &told);
+                    see(self.seen.get_mut(&link).expect("a link"), event, &told, read);
                 }
             }
         }
@@ -382,7 +392,7 @@ fn told_by(router: &mut Router) -> Vec<engine_routing::Told> {
     std::iter::from_fn(next).collect()
 }
 
-fn see(seen: &mut Seen, event: Event, told: &engine_routing::Told) {
+fn see(seen: &mut Seen, event: Event, told: &engine_routing::Told, read: &[u8]) {
     match event {
         Event::Attached { end, .. } => seen.end = Some(end),
         Event::Refused { refusal } | Event::Detached { refusal } => seen.refused = Some(refusal),
@@ -391,7 +401,7 @@ fn see(seen: &mut Seen, event: Event, told: &engine_routing::Told) {
             seen.came.push((key, told.prefaces[preface as usize].before(&message).body));
         }
         Event::Passed { key, message, preface } => {
-            let body = Small::of(&message, &told.octets).body;
+            let body = Small::of(&message, &Octets { read, copied: &told.octets }).body;
             let body = match preface {
                 Some(preface) => told.prefaces[preface as usize].join(body),
                 None => Bytes::copy_from_slice(body),
