@@ -1,7 +1,8 @@
 //! Who has which connections of a shard, and what goes to whom: the part of a turn that needs no descriptor.
 //!
 //! Whoever drives it (the shell with sockets, a simulation without) keeps what it likes with each connection (`H`), gives it time, octets
-//! and what disks did, and takes requests, orders and output. Decision 0008 has the order of the calls.
+//! and what disks did, and takes requests, orders and output. Decision 0008 has the order of the calls. What the router says of much that was read at once
+//! is heard by its connections within `receive`, as it is lent no longer than that; all else when it is handed out.
 //!
 //! Guarantees: whatever a connection may have to write or to ask for makes it dirty, once; consumers get `TURN_GIVEN_BYTES` of
 //! messages in one turn, give or take one; an event of a link whose connection is gone reaches the home.

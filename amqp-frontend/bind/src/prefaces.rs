@@ -107,8 +107,14 @@ impl Prefaces {
     /// Those of `heard`.
     #[inline]
     pub fn read(&mut self, tag: &[u8], sections: &[u8]) -> Result<Option<&LeftOut>, Unknown> {
-        self.hear(tag, sections);
-        self.heard(tag)
+        match Numbered::of_tag(tag) {
+            Some(Numbered::New(number)) => {
+                self.heard.note(number, section::front_annotations(sections));
+                Ok(None)
+            }
+            Some(Numbered::Known(number)) => self.heard.left_out(number).map(Some),
+            None => Ok(None),
+        }
     }
 
     /// What stands before a message although it was left out, by its delivery's tag; nothing if nothing was.
@@ -118,10 +124,7 @@ impl Prefaces {
     #[inline]
     pub fn heard(&self, tag: &[u8]) -> Result<Option<&LeftOut>, Unknown> {
         match Numbered::of_tag(tag) {
-            Some(Numbered::Known(number)) => match self.heard.by_number.get(usize::from(number)) {
-                Some(section) if !section.octets().is_empty() => Ok(Some(section)),
-                _ => Err(Unknown),
-            },
+            Some(Numbered::Known(number)) => self.heard.left_out(number).map(Some),
             Some(Numbered::New(_)) | None => Ok(None),
         }
     }
@@ -157,6 +160,12 @@ impl Said {
 }
 
 impl Heard {
+    /// What a number stands for.
+    #[inline]
+    fn left_out(&self, number: u16) -> Result<&LeftOut, Unknown> {
+        self.by_number.get(usize::from(number)).filter(|said| !said.octets().is_empty()).ok_or(Unknown)
+    }
+
     #[cold]
     fn note(&mut self, number: u16, section: &[u8]) {
         if number < NUMBERS && section.len() <= OCTETS_MAX {

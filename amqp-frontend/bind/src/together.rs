@@ -108,6 +108,7 @@ impl Bind {
         };
         let Ok(front) = prefaces.heard(first.tag) else { return bodies.next() };
         let settled = wanted(first.settled);
+        let mut way = front.and_then(|front| entrance.find_alike(&header, front));
         for (further, body) in bodies {
             let Ok(sections) = section::front(body) else { return Some((further, body)) };
             let kept = body.get(sections.kept..).unwrap_or_default();
@@ -117,7 +118,8 @@ impl Bind {
             self.client.messages_in += 1;
             let properties = body.get(sections.properties).unwrap_or_default();
             let (delivery, format) = (first.delivery.wrapping_add(further), first.format);
-            entrance.enter_routed(&Arrival { delivery, settled, format, header, properties, front, kept, tag: None });
+            let arrival = Arrival { delivery, settled, format, header, properties, front, kept, tag: None };
+            entrance.enter_alike(&mut way, &arrival);
         }
         None
     }

@@ -15,7 +15,7 @@ use engine_core::preface::LeftOut;
 use engine_core::resumption::{Tag, TaggedDelivery};
 use engine_core::small::{SMALL_MAX, Small};
 use engine_message::{Condition, section};
-use engine_shard::{Engine, ROUTED};
+use engine_shard::{Engine, Found, ROUTED};
 
 use crate::arena::Arena;
 use crate::client::Client;
@@ -94,6 +94,24 @@ impl Entrance<'_> {
         let (delivery, small) = ((arrival.delivery, arrival.settled), small(arrival, self.engine.wall_ms()));
         let goes_on = small.body.len() <= SMALL_MAX && self.engine.pass_small(self.end, delivery, &small);
         if !goes_on {
+            enter_kept((self.arena, self.engine), self.end, delivery, &small);
+        }
+    }
+
+    /// The way of messages that no queue keeps, with this in front of each and left out, and this header, if there is only one.
+    pub fn find_alike(&mut self, header: &section::Header, front: &LeftOut) -> Option<Found> {
+        self.engine.find_alike(self.end, header.priority, front)
+    }
+
+    /// Takes one of these: it goes this way, and those behind it do, until one does not at once.
+    #[inline]
+    pub fn enter_alike(&mut self, way: &mut Option<Found>, arrival: &Arrival<'_>) {
+        let Some(found) = way else { return self.enter_routed(arrival) };
+        self.passed.iter_mut().for_each(|passed| passed.note(arrival.settled));
+        let (delivery, small) = ((arrival.delivery, arrival.settled), small(arrival, self.engine.wall_ms()));
+        let goes_on = small.body.len() <= SMALL_MAX && self.engine.pass_alike(self.end, delivery, found, &small);
+        if !goes_on {
+            *way = None;
             enter_kept((self.arena, self.engine), self.end, delivery, &small);
         }
     }

@@ -54,6 +54,7 @@ pub use engine_router::auto_links::Via;
 pub use engine_router::settlement::Standing;
 pub use lanes::Bundle;
 pub use registry::{Answer, Ask, Changed, Note, Order, Registry, Update};
+pub use relaying::Found;
 pub use router::{EndView, Router, RouterConfig, RouterTotals};
 pub use streams::Brought;
 pub use told::Told;

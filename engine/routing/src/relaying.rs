@@ -39,24 +39,42 @@ pub(crate) struct Onward {
     preface: Option<u32>,
 }
 
-/// Whom a message goes to, and how it is seen there.
-#[derive(Clone, Copy)]
-pub(crate) struct Found {
+/// Whom a message goes to, and how it is seen there; until what the router tells is taken.
+#[derive(Clone, Copy, Debug)]
+pub struct Found {
     to: To,
     /// As in `Onward`.
-    pub without: usize,
+    pub(crate) without: usize,
     /// Likewise.
-    pub preface: Option<u32>,
+    pub(crate) preface: Option<u32>,
 }
 
 impl Router {
     /// Takes a small message that goes the only way there is, at once; gives whether it does.
     pub fn pass_small(&mut self, end: EndKey, delivery: (u32, Settled), small: &Small<'_>) -> bool {
-        let (from, place) = (of_sender(place(end)), place(end));
-        let Some(found) = self.find_only(place, small.header.priority, (small.front, small.body)) else { return false };
+        let found = self.find_only(place(end), small.header.priority, (small.front, small.body));
+        found.is_some_and(|found| self.pass_small_on(end, delivery, &found, small))
+    }
+
+    /// The only way of small messages of another router in front of which this is left out, if there is one.
+    pub fn find_alike(&mut self, end: EndKey, priority: u8, front: &LeftOut) -> Option<Found> {
+        let Some(End::Joint(Joint { kind: JointKind::MessagesIn, .. })) = self.ends.get(place(end)) else {
+            return None;
+        };
+        self.find_heard(None, priority, (Some(front), &[]))
+    }
+
+    /// The same as `pass_small` of one that goes this way.
+    pub fn pass_alike(&mut self, end: EndKey, delivery: (u32, Settled), found: &Found, small: &Small<'_>) -> bool {
+        self.pass_small_on(end, delivery, found, small)
+    }
+
+    #[inline(always)]
+    fn pass_small_on(&mut self, end: EndKey, delivery: (u32, Settled), found: &Found, small: &Small<'_>) -> bool {
+        let from = of_sender(place(end));
         let receiver = match found.to {
             To::Receiver(receiver) => receiver,
-            To::Away(consumer) => return self.pass_across(from, delivery, consumer, &found, small),
+            To::Away(consumer) => return self.pass_across(from, delivery, consumer, found, small),
         };
         let Some((link, key, _)) = self.pass_to(from, delivery, receiver) else { return false };
         let message = self.out.lay(small, found.without);

@@ -12,6 +12,7 @@ use engine_core::command::{Command, Outcome, Part, Publish, Settled};
 use engine_core::event::{Event, Shown};
 use engine_core::key::{EndKey, LinkKey, Port};
 use engine_core::message::Message;
+use engine_core::preface::LeftOut;
 use engine_core::small::{Lent, Small};
 use engine_core::step::Committer;
 use engine_core::stream::Following;
@@ -26,7 +27,7 @@ use crate::store::{Store, StoreError, StoreTotals};
 use engine_catalogue::{Resolved, base};
 use engine_ledger::Ledger;
 use engine_routing::{
-    Answer as RouterAnswer, Brought, Crossing, Meeting, Note, Order as RouterOrder, Router, Told, Update,
+    Answer as RouterAnswer, Brought, Crossing, Found, Meeting, Note, Order as RouterOrder, Router, Told, Update,
 };
 
 /// In place of the shard that owns an address: it is routed, and every shard's router is its owner for links of that shard.
@@ -316,6 +317,17 @@ impl Engine {
     #[inline]
     pub fn pass_small(&mut self, end: EndKey, delivery: (u32, Settled), small: &Small<'_>) -> bool {
         self.routed().pass_small(end, delivery, small)
+    }
+
+    /// As `Router::find_alike`.
+    pub fn find_alike(&mut self, end: EndKey, priority: u8, front: &LeftOut) -> Option<Found> {
+        self.routed().find_alike(end, priority, front)
+    }
+
+    /// As `Router::pass_alike`.
+    #[inline]
+    pub fn pass_alike(&mut self, end: EndKey, delivery: (u32, Settled), found: &Found, small: &Small<'_>) -> bool {
+        self.routed().pass_alike(end, delivery, found, small)
     }
 
     /// As `Router::lend`.

@@ -11,7 +11,7 @@ mod spin;
 pub mod store;
 
 pub use engine::{Engine, ROUTED};
-pub use engine_routing::Brought;
+pub use engine_routing::{Brought, Found};
 pub use figures::{JOURNAL_FIGURES, LANE_FIGURES, ROUTER_FIGURES};
 pub use forwarder::FileWish;
 pub use mesh::{LaneView, Mesh, mesh, mesh_of};

@@ -54,13 +54,20 @@ impl<H> Turn<H> {
         octets: &Octets<'_>,
     ) -> Going {
         const ALONE: Going = Going::OneByOne(1);
+        let all_alone = |link| {
+            let is_of_link = |&&(of, ref event): &&(LinkKey, Event)| {
+                of == link && matches!(event, Event::Passed { preface: Some(_), .. })
+            };
+            Going::OneByOne(1 + behind.iter().take_while(is_of_link).count())
+        };
         let &First { link, key, message: first, preface: (place, preface) } = first;
         if behind.first().is_none_or(|(next, _)| *next != link) || !first.is_usual() {
             return ALONE;
         }
-        let Some(whom) = self.home.together(link).filter(|whom| whom.room > 1) else { return ALONE };
+        // Where the link or its peer takes none together now, it takes none of those behind, either.
+        let Some(whom) = self.home.together(link).filter(|whom| whom.room > 1) else { return all_alone(link) };
         let Some(entry) = self.entries.get_mut(whom.conn).filter(|entry| entry.protocol.takes_together()) else {
-            return ALONE;
+            return all_alone(link);
         };
         let RunOf { messages: run, pieces } = &mut self.run;
         let (mut left, among) = (OCTETS_MAX.saturating_sub(first.range().len()), first.among());
