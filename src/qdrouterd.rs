@@ -1,7 +1,8 @@
 //! `heddle qdrouterd`, which is also what the program does when it is called by that name: the command line of qdrouterd, so that service
 //! units and scripts go on working.
 //!
-//! Guarantee: each option of qdrouterd is done, has no effect there either or here, which is said, or is refused with what to do instead.
+//! Guarantees: each option of qdrouterd is done, has no effect there either or here, which is said, or is refused with what to do instead. No port is
+//! opened that the file does not name, unless it is asked for.
 //!
 //! Not here: what a file says (`config::routed`), and running it.
 
@@ -11,7 +12,7 @@ use std::path::{Path, PathBuf};
 use clap::{CommandFactory as _, FromArgMatches as _, Parser};
 
 use crate::Run;
-use crate::config::Options;
+use crate::config::{Endpoint, Options, Web};
 
 /// What the program is called by whoever wants a router.
 const NAME: &str = "qdrouterd";
@@ -48,6 +49,9 @@ pub struct Qdrouterd {
     /// Users file, made by `heddle user add`, in place of the SASL library that qdrouterd asks.
     #[arg(long, value_name = "FILE")]
     users: Option<PathBuf>,
+    /// Address or host name, and port, of state, health and metrics over HTTP: without it no port is opened but those of the file.
+    #[arg(long, value_name = "ADDR")]
+    http: Option<Endpoint>,
     /// File to write the real addresses to, as JSON, once the router serves.
     #[arg(long, value_name = "FILE")]
     ready_file: Option<PathBuf>,
@@ -88,7 +92,8 @@ impl Qdrouterd {
         if !self.include.is_empty() {
             eprintln!("warning: -I has no effect: there are no Python modules");
         }
-        let options = Options { router: Some(self.config), users: self.users, ..Options::default() };
+        let (router, web) = (Some(self.config), Web::IfAsked);
+        let options = Options { router, users: self.users, http: self.http, web, ..Options::default() };
         Ok(Some(Run { options, ready_file: self.ready_file }))
     }
 }

@@ -53,6 +53,19 @@ pub struct Options {
     /// Log level, or levels by area.
     #[arg(long, value_name = "LEVEL")]
     pub log: Option<String>,
+    /// When there is an HTTP listener.
+    #[arg(skip)]
+    pub web: Web,
+}
+
+/// When there is an HTTP listener.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Web {
+    /// When the configuration does not say that there is none.
+    #[default]
+    AsConfigured,
+    /// When an option asks for it.
+    IfAsked,
 }
 
 /// Settings as they were typed in, none of which is wrong by itself.
@@ -100,6 +113,7 @@ impl Given {
         };
         given.lay_over(options, &mut faults);
         given.lay_listeners(options, bare, &mut faults);
+        given.warn_of_nobody();
         (given, faults)
     }
 
@@ -134,6 +148,14 @@ impl Given {
         Some(bare)
     }
 
+    /// Tells of a router that nobody can reach, and that reaches nobody.
+    fn warn_of_nobody(&mut self) {
+        if self.router.is_some() && self.config.listeners.is_empty() && self.config.connectors.is_empty() {
+            let text = "the router's file has neither a listener nor a connector: nobody can connect to it (write a listener section, or give --listen ADDR)";
+            self.warnings.push(text.to_owned());
+        }
+    }
+
     fn lay_over(&mut self, options: &Options, faults: &mut Faults) {
         let Self { config, origins, .. } = self;
         let mut laid = Laid { origins, faults };
@@ -142,6 +164,9 @@ impl Given {
         laid.put(&mut config.node, "cores", "--cores", options.cores.as_ref().map(|cores| cores.to_value()));
         laid.put(&mut config.node, "shards", "--shards", options.shards.map(|shards| shards.to_value()));
         laid.put(&mut config.http, "address", "--http", options.http.as_ref().map(|http| http.to_value()));
+        if options.web == Web::IfAsked && options.http.is_none() {
+            laid.put(&mut config.http, "enabled", "qdrouterd", Some(false.to_value()));
+        }
         laid.put(&mut config.log, "level", "--log", options.log.as_ref().map(|log| log.to_value()));
     }
 

@@ -31,7 +31,7 @@ pub use changing::{auto_link, connector, link_route, listener, look, rule};
 pub use endpoint::Endpoint;
 pub use fault::Faults;
 pub use files::{check_folder, read as read_file, read_tokens};
-pub use given::{Given, Options};
+pub use given::{Given, Options, Web};
 pub use resolve::{ClientCertificate, ConnectTo, HttpListener, ListenAt, Resolved};
 pub use router::RouterFile;
 pub use settings::{Config, Connector, Format, Listener, Mechanism, Role, Sasl, SyncMethod, Transport};

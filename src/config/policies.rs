@@ -76,9 +76,9 @@ impl Reading<'_> {
         for path in self.further(policy) {
             let Some(further) = self.file(&path, &origin(&policy.origin.place)) else { continue };
             // What holds anyway is there once: sections that a file does not have stand in no line.
-            for said in further.said().iter().filter(|said| said.section != "vhost" && said.place.line > 0) {
-                let text = format!("{}: a file of policy.policyDir has vhosts only: leave it out", said.name);
-                self.fault(said.place, text);
+            for said in further.said().iter().filter(|said| said.section != "vhost" && said.origin.place.line > 0) {
+                let text = format!("{}: a file of policy.policyDir has vhosts only: leave it out", said.origin.name);
+                self.fault(&said.origin.place, text);
             }
             found.extend(further.vhosts.iter().map(|vhost| self.vhost(vhost)));
         }

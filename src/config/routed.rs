@@ -218,7 +218,8 @@ impl Laying<'_> {
 
     /// Tells of what a section says that is not done.
     fn look(&mut self, said: &Said<'_>, vhosts: Vhosts) {
-        let Said { section, place, name, attributes } = said;
+        let Said { section, origin, attributes } = said;
+        let (place, name) = (&origin.place, &origin.name);
         match *section {
             "authServicePlugin" => {
                 return self
@@ -231,6 +232,7 @@ impl Laying<'_> {
             _ => {}
         }
         for (attribute, value) in attributes {
+            let place = &origin.line_of(attribute);
             let is_of = |(of, names): (&str, &[&str])| of == *section && names.contains(attribute);
             match no_effect(section, attribute) {
                 _ if is_done(section, attribute) => {}
@@ -242,8 +244,11 @@ impl Laying<'_> {
                 }
                 Some(why) => self.warn(place, &format!("{section}.{attribute} has no effect: {why}")),
                 None => {
-                    let text =
-                        format!("{section}.{attribute} is {value:?}: that is read, and not run yet: leave it out");
+                    let instead = instead_of(section, attribute).map(|instead| format!(": {instead}"));
+                    let text = format!(
+                        "{section}.{attribute} is {value:?}: that is read, and not run yet: leave it out{}",
+                        instead.unwrap_or_default()
+                    );
                     self.fault(place, text);
                 }
             }
@@ -263,6 +268,7 @@ impl Laying<'_> {
         }
         let wanted = router.worker_threads as usize;
         if wanted > cores && wanted != 4 {
+            let place = &router.origin.line_of("workerThreads");
             self.warn(place, &format!("router.workerThreads is {wanted}: there are {cores} cores, and as many shards"));
         }
         self.config.node.container_id = router.id.clone().unwrap_or_else(|| made_up.to_owned());
@@ -318,13 +324,12 @@ impl Laying<'_> {
     }
 
     fn listener(&mut self, from: &sections::Listener, configuration: &Configuration) -> Listener {
-        let place = &from.origin.place;
         let mut listener = Listener { mechanisms: vec![Mechanism::Anonymous], ..Listener::default() };
         listener.name.clone_from(&from.origin.name);
         listener.role = peers::role(from.endpoint.role);
         match address(from) {
             Ok(address) => listener.address = address,
-            Err(wrong) => self.fault(place, format!("{}: {wrong}", from.origin.name)),
+            Err(wrong) => self.fault(&line_of_wrong(&from.origin, &wrong), format!("{}: {wrong}", from.origin.name)),
         }
         let bounds = &from.bounds;
         listener.cost = from.endpoint.cost;
@@ -355,10 +360,10 @@ impl Laying<'_> {
 
     /// Who may come in: whom a users file has, and those without a name.
     fn protection(&mut self, from: &sections::Listener, listener: &mut Listener) {
-        let (place, protection) = (&from.origin.place, &from.protection);
+        let (line_of, protection) = (|attribute| from.origin.line_of(attribute), &from.protection);
         if protection.requires_encryption && !protection.requires_ssl {
             self.fault(
-                place,
+                &line_of("requireEncryption"),
                 "listener.requireEncryption is yes: encryption is that of TLS here: write requireSsl: yes",
             );
         }
@@ -369,26 +374,26 @@ impl Laying<'_> {
         if protection.authenticates_peer {
             let text = "listener.authenticatePeer is yes: files of qdrouterd have no users, which a SASL library knows there. Make a users \
                         file (heddle user add) and name it by --users, or write no";
-            self.fault(place, text);
+            self.fault(&line_of("authenticatePeer"), text);
         }
         if !named.is_empty() && !named.contains(&"ANONYMOUS") {
             let text = format!(
-                "listener.saslMechanisms is {}: without users (--users) there is ANONYMOUS only",
+                "listener.saslMechanisms is {}: there are ANONYMOUS and, with a users file (--users), PLAIN",
                 named.join(" ")
             );
-            self.fault(place, text);
+            self.fault(&line_of("saslMechanisms"), text);
         } else if named.len() > 1 {
             let text = format!(
                 "listener.saslMechanisms is {}: without users (--users) only ANONYMOUS is offered",
                 named.join(" ")
             );
-            self.warn(place, &text);
+            self.warn(&line_of("saslMechanisms"), &text);
         }
     }
 
     /// The mechanisms of a listener where there are users.
     fn mechanisms(&mut self, from: &sections::Listener, named: &[&str], listener: &mut Listener) {
-        let place = &from.origin.place;
+        let place = &from.origin.line_of("saslMechanisms");
         let is_named = |mechanism| named.is_empty() || named.contains(&mechanism);
         let has_name = from.protection.authenticates_peer;
         listener.mechanisms = [("PLAIN", Mechanism::Plain), ("ANONYMOUS", Mechanism::Anonymous)]
@@ -416,7 +421,7 @@ impl Laying<'_> {
         if !from.protection.requires_ssl {
             let text =
                 "listener.sslProfile without requireSsl: a port either has TLS or not here: write requireSsl: yes";
-            self.fault(&from.origin.place, text);
+            self.fault(&from.origin.line_of("sslProfile"), text);
         }
         listener.transport = Transport::Tls;
         listener.certificate.clone_from(&profile.cert_file);
@@ -452,6 +457,22 @@ pub fn route(address: &sections::Address) -> Route {
 /// Whether an attribute of a section is done.
 pub fn is_done(section: &str, attribute: &str) -> bool {
     DONE.iter().any(|(of, names)| *of == section && names.contains(&attribute))
+}
+
+/// Where that stands which is wrong about an address: its host, or its port.
+fn line_of_wrong(origin: &engine_router_conf::Origin, wrong: &str) -> Line {
+    origin.line_of(if wrong.starts_with("host") { "host" } else { "port" })
+}
+
+/// What there is in place of an attribute that is not done.
+fn instead_of(section: &str, attribute: &str) -> Option<&'static str> {
+    match (section, attribute) {
+        ("listener", "http" | "healthz" | "metrics" | "websockets" | "httpRootDir") => Some(
+            "--http ADDR has /livez, /readyz and /metrics; AMQP over WebSockets is for a listener with transport = \"ws\" in a file of Heddle's \
+             own (heddle config convert)",
+        ),
+        _ => None,
+    }
 }
 
 /// Why an attribute of a section has no effect, if it has none.
@@ -621,10 +642,26 @@ mod tests {
     #[test]
     fn what_is_not_done_is_refused_or_warned_about() {
         for (text, told) in [
-            ("listener {\n multiTenant: yes\n}\n", "listener.multiTenant"),
-            ("listener {\n http: yes\n}\n", "listener.http"),
+            ("listener {\n port: 1\n multiTenant: yes\n}\n", "r.conf:3:1: listener.multiTenant"),
+            (
+                "listener {\n http: yes\n}\n",
+                "r.conf:2:1: listener.http is \"yes\": that is read, and not run yet: leave it out: --http ADDR",
+            ),
             ("listener {\n authenticatePeer: yes\n}\n", "heddle user add"),
-            ("listener {\n saslMechanisms: PLAIN\n}\n", "ANONYMOUS only"),
+            (
+                "listener {\n port: 1\n saslMechanisms: EXTERNAL\n}\n",
+                "r.conf:3:1: listener.saslMechanisms is EXTERNAL: there are ANONYMOUS and, with a users file",
+            ),
+            ("listener {\n host: 127.0.0.1\n port: amqpx\n}\n", "r.conf:3:1: "),
+            (
+                "sslProfile {\n name: s\n certFile: c\n}\nlistener {\n port: 1\n sslProfile: s\n}\n",
+                "r.conf:7:1: listener.sslProfile without requireSsl",
+            ),
+            ("connector {\n port: 1\n saslMechanisms: X\n}\n", "r.conf:3:1: connector.saslMechanisms"),
+            (
+                "connector {\n port: 1\n saslUsername: u\n saslMechanisms: PLAIN\n}\n",
+                "r.conf:3:1: connector.saslUsername",
+            ),
             ("listener {\n host: 127.0.0.1\n socketAddressFamily: IPv6\n}\n", "is no address of IPv6"),
             ("listener {\n host: ::1\n socketAddressFamily: IPv4\n}\n", "is no address of IPv4"),
             ("listener {\n host: localhost\n socketAddressFamily: IPv4\n}\n", "write its address of IPv4"),
@@ -634,8 +671,11 @@ mod tests {
             assert!(faults.contains(told) && faults.contains("r.conf:"), "{text}: {faults}");
         }
         for (text, told) in [
-            ("router {\n workerThreads: 64\n}\n", "there are 2 cores"),
-            ("listener {\n stripAnnotations: no\n}\n", "nothing of what routers write"),
+            ("router {\n id: A\n workerThreads: 64\n}\n", "r.conf:3: router.workerThreads is 64: there are 2 cores"),
+            (
+                "listener {\n port: 1\n stripAnnotations: no\n}\n",
+                "r.conf:3: listener.stripAnnotations has no effect: clients see nothing of what routers write",
+            ),
             ("listener {\n initialHandshakeTimeoutSeconds: 0\n}\n", "10 s then"),
             ("listener {\n policyVhost: h\n}\n", "without policy.enableVhostPolicy"),
             ("policy {\n policyDir: d\n}\nvhost {\n hostname: h\n}\n", "without enableVhostPolicy"),

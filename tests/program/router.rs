@@ -394,7 +394,7 @@ fn all_that_is_not_run_of_a_file_of_qdrouterd_is_refused_at_once() {
     let output = heddle().args(["run", "--router"]).arg(&path).output().expect("the program runs");
     let said = text(&output);
     assert!(!output.status.success());
-    for told in ["qdrouterd.conf:5:", "qdrouterd.conf:9:", "qdrouterd.conf:13:", "qdrouterd.conf:21:", "4 errors"] {
+    for told in ["qdrouterd.conf:6:", "qdrouterd.conf:11:", "qdrouterd.conf:13:", "qdrouterd.conf:21:", "4 errors"] {
         assert!(said.contains(told), "{told}: {said}");
     }
     let both = heddle().args(["run", "--router", "a", "--config", "b"]).output().expect("the program runs");

@@ -25,8 +25,8 @@ fn said(output: &Output) -> (Option<i32>, String, String) {
     (output.status.code(), text(&output.stdout), text(&output.stderr))
 }
 
-/// Starts a router, has a client open a connection, and stops it as a service manager does.
-fn serves(mut command: Command, folder: &Path) -> String {
+/// Starts a router, has a client open a connection, and stops it as a service manager does; gives what it logged, and what it said when it was ready.
+fn serves(mut command: Command, folder: &Path) -> (String, serde_json::Value) {
     let (ready, log) = (folder.join("ready.json"), folder.join("log"));
     let _ = std::fs::remove_file(&ready);
     let file = std::fs::File::create(&log).expect("a log");
@@ -42,7 +42,7 @@ fn serves(mut command: Command, folder: &Path) -> String {
     // SAFETY: a signal to a child of this process that was not waited for.
     assert_eq!(unsafe { libc::kill(id, libc::SIGTERM) }, 0);
     assert_eq!(process.wait().expect("its end").code(), Some(0));
-    read()
+    (read(), told)
 }
 
 #[test]
@@ -50,13 +50,32 @@ fn a_service_unit_of_qdrouterd_runs_a_router() {
     let (folder, file, link) = folder();
     let mut command = Command::new(&link);
     command.arg("-c").arg(&file).args(["-I", "/usr/lib/qpid-dispatch/python", "-P", "pid", "-U", "nobody"]);
-    let log = serves(command, folder.path());
+    let (log, told) = serves(command, folder.path());
     for warned in ["-I has no effect", "-P has no effect without -d", "-U has no effect without -d"] {
         assert!(log.contains(warned), "{warned}: {log}");
     }
+    assert!(told["http"].is_null(), "no port is open that its file does not name: {told}");
     let mut command = heddle();
-    command.args(["qdrouterd", "--config"]).arg(&file);
-    serves(command, folder.path());
+    command.args(["qdrouterd", "--config"]).arg(&file).args(["--http", "127.0.0.1:0"]);
+    let (_, told) = serves(command, folder.path());
+    assert!(told["http"].is_string(), "{told}");
+}
+
+#[test]
+fn a_router_that_nobody_can_reach_says_so() {
+    let (folder, file, _) = folder();
+    for (text, is_told) in [("router {\n  id: A\n}\n".to_owned(), true), (FILE.to_owned(), false)] {
+        std::fs::write(&file, text).expect("a file");
+        let check = said(
+            &heddle()
+                .args(["config", "check", "--http", "127.0.0.1:0", "--router"])
+                .arg(&file)
+                .output()
+                .expect("it runs"),
+        );
+        assert_eq!((check.0, check.2.contains("nobody can connect to it")), (Some(0), is_told), "{check:?}");
+    }
+    drop(folder);
 }
 
 #[test]

@@ -137,7 +137,7 @@ fn what_no_file_could_have_of_a_connector_or_listener_is_refused() {
         (LISTENER, "l", &[("requireSsl", "yes")], "no 'sslProfile'"),
         (LISTENER, "l", &[("http", "yes")], "listener.http"),
         (LISTENER, "l", &[("authenticatePeer", "yes")], "files of qdrouterd have no users"),
-        (LISTENER, "l", &[("saslMechanisms", "PLAIN")], "there is ANONYMOUS only"),
+        (LISTENER, "l", &[("saslMechanisms", "PLAIN")], "there are ANONYMOUS and, with a users file"),
     ] {
         let answer = create(&mut tool, kind, name, body);
         assert!(answer.code == 400 && answer.description.contains(words), "{body:?}: {answer:?}");

@@ -311,7 +311,7 @@ mod tests {
         for (changing, kind) in [(Changing::Connector, "connector"), (Changing::Listener, "listener")] {
             changed.add(changing, 1, given(unnamed.clone())).expect("it is right");
             let said = changed.said_last(changing).expect("it was added");
-            assert_eq!((said.section, said.name), (kind, format!("{kind}/10.0.0.1:5674").as_str()));
+            assert_eq!((said.section, &said.origin.name), (kind, &format!("{kind}/10.0.0.1:5674")));
             assert_eq!(said.attributes.iter().map(|(name, _)| *name).collect::<Vec<_>>(), ["host", "port"]);
             // Its name goes by no number: there is no other one for a second such.
             assert_eq!(changed.add(changing, 2, given(unnamed.clone())), Err(NotAdded::NameTaken));

@@ -28,6 +28,12 @@ impl Origin {
         let line = self.lines.iter().find(|(name, _)| *name == attribute).map(|(_, line)| *line)?;
         Some(Place { line, ..self.place.clone() })
     }
+
+    /// The same; where the section begins, if it does not have it.
+    #[must_use]
+    pub fn line_of(&self, attribute: &str) -> Place {
+        self.place_of(attribute).unwrap_or_else(|| self.place.clone())
+    }
 }
 
 impl PartialEq for Origin {

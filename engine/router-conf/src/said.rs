@@ -4,7 +4,6 @@
 //! of secrets the name only.
 
 use crate::configuration::Configuration;
-use crate::fault::Place;
 use crate::origin::Origin;
 use crate::print::values;
 use crate::schema::{
@@ -18,10 +17,8 @@ use crate::typed::Part;
 pub struct Said<'a> {
     /// Its type, as files have it.
     pub section: &'static str,
-    /// Where it stands.
-    pub place: &'a Place,
-    /// What it is called.
-    pub name: &'a str,
+    /// Where it stands, and what it is called.
+    pub origin: &'a Origin,
     /// Attributes that are not as they are where nobody sets them, with their values as text.
     pub attributes: Vec<(&'static str, String)>,
 }
@@ -53,7 +50,7 @@ pub(crate) fn said<'a, T: Part>(of: &'static EntityType, origin: &'a Origin, sec
         let kind = of.attribute(name).map_or(Kind::Text, |attribute| attribute.kind);
         (name, if kind == Kind::Secret { String::new() } else { value.text(kind) })
     });
-    Said { section: of.section, place: &origin.place, name: &origin.name, attributes: attributes.collect() }
+    Said { section: of.section, origin, attributes: attributes.collect() }
 }
 
 #[cfg(test)]
@@ -68,7 +65,7 @@ mod tests {
         let said = configuration.said();
         let shown = |section: &str| {
             let of = said.iter().filter(|said| said.section == section);
-            of.map(|said| (said.place.line, said.attributes.clone())).collect::<Vec<_>>()
+            of.map(|said| (said.origin.place.line, said.attributes.clone())).collect::<Vec<_>>()
         };
         let own = |pairs: &[(&'static str, &str)]| {
             pairs.iter().map(|(name, value)| (*name, (*value).to_owned())).collect::<Vec<_>>()

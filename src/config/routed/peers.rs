@@ -19,12 +19,13 @@ impl Laying<'_> {
     }
 
     pub(super) fn connector(&mut self, from: &sections::Connector, configuration: &Configuration) -> Connector {
-        let place = &from.origin.place;
         let mut connector = Connector { name: from.origin.name.clone(), ..Connector::default() };
         connector.role = role(from.endpoint.role);
         match port(&from.endpoint.port).and_then(|port| super::endpoint(&from.host, port)) {
             Ok(endpoint) => connector.endpoints = vec![endpoint],
-            Err(wrong) => self.fault(place, format!("{}: {wrong}", from.origin.name)),
+            Err(wrong) => {
+                self.fault(&super::line_of_wrong(&from.origin, &wrong), format!("{}: {wrong}", from.origin.name));
+            }
         }
         let bounds = &from.bounds;
         connector.cost = from.endpoint.cost;
@@ -75,7 +76,7 @@ impl Laying<'_> {
                  and ANONYMOUS",
                 listed.unwrap_or_default().join(" ")
             );
-            return self.fault(&from.origin.place, text);
+            return self.fault(&from.origin.line_of("saslMechanisms"), text);
         };
         connector.sasl_mechanism = Some(mechanism);
         if mechanism != ConnectorMechanism::Plain {
@@ -88,11 +89,14 @@ impl Laying<'_> {
             Some(Secret::Plain(text)) => {
                 self.config.passwords.insert(connector.name.clone(), Password(text.clone()));
                 self.warn(
-                    &from.origin.place,
+                    &from.origin.line_of("saslPassword"),
                     "connector.saslPassword: file:PATH or env:NAME keeps it from whoever reads this file",
                 );
             }
-            None => self.fault(&from.origin.place, "connector.saslUsername has no saslPassword beside it: set both"),
+            None => self.fault(
+                &from.origin.line_of("saslUsername"),
+                "connector.saslUsername has no saslPassword beside it: set both",
+            ),
         }
     }
 

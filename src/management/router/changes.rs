@@ -111,7 +111,7 @@ impl Changes {
                 return Err(Answer::refused(Status::BadRequest, wrong));
             }
         };
-        let name = self.configuration.said_last(changing).map(|said| said.name.to_owned()).unwrap_or_default();
+        let name = self.configuration.said_last(changing).map(|said| said.origin.name.clone()).unwrap_or_default();
         if let Some(numbers) = self.numbers.get_mut(&changing) {
             numbers.next = number + 1;
         }
