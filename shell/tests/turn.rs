@@ -162,17 +162,7 @@ fn a_message_goes_from_octets_to_octets() {
     let (producer, consumer) = (accept(&mut turn, Moves::Never), accept(&mut turn, Moves::Never));
     run(&mut turn, producer, &hello(Role::Sender, Some("q")));
     run(&mut turn, consumer, &hello(Role::Receiver, Some("q")));
-    let mut said = Vec::new();
-    let flow = Flow {
-        next_incoming_id: Some(0),
-        incoming_window: 1000,
-        handle: Some(0),
-        delivery_count: Some(0),
-        link_credit: Some(1),
-        ..Flow::default()
-    };
-    encode_flow(&mut said, 0, &flow);
-    run(&mut turn, consumer, &said);
+    run(&mut turn, consumer, &credit(1));
     let mut said = Vec::new();
     transfer(&mut said, &message(100), false);
     turn.begin(0, 0);
@@ -432,15 +422,16 @@ fn numbered(number: u8) -> Vec<u8> {
 
 /// A consumer gives so much credit from the start.
 fn credit(link_credit: u32) -> Vec<u8> {
-    let (mut said, first) = (Vec::new(), Some(0));
+    let mut said = Vec::new();
     let flow = Flow {
-        next_incoming_id: first,
+        next_incoming_id: Some(0),
         incoming_window: 1000,
-        handle: first,
-        delivery_count: first,
+        handle: Some(0),
+        delivery_count: Some(0),
+        link_credit: Some(link_credit),
         ..Flow::default()
     };
-    encode_flow(&mut said, 0, &Flow { link_credit: Some(link_credit), ..flow });
+    encode_flow(&mut said, 0, &flow);
     said
 }
 

@@ -216,6 +216,12 @@ impl Laying<'_> {
         self.faults.add(origin(line), text);
     }
 
+    /// Tells what is wrong about an address, where that stands: its host, or its port.
+    fn wrong_address(&mut self, origin: &engine_router_conf::Origin, wrong: &str) {
+        let attribute = if wrong.starts_with("host") { "host" } else { "port" };
+        self.fault(&origin.line_of(attribute), format!("{}: {wrong}", origin.name));
+    }
+
     /// Tells of what a section says that is not done.
     fn look(&mut self, said: &Said<'_>, vhosts: Vhosts) {
         let Said { section, origin, attributes } = said;
@@ -329,7 +335,7 @@ impl Laying<'_> {
         listener.role = peers::role(from.endpoint.role);
         match address(from) {
             Ok(address) => listener.address = address,
-            Err(wrong) => self.fault(&line_of_wrong(&from.origin, &wrong), format!("{}: {wrong}", from.origin.name)),
+            Err(wrong) => self.wrong_address(&from.origin, &wrong),
         }
         let bounds = &from.bounds;
         listener.cost = from.endpoint.cost;
@@ -457,11 +463,6 @@ pub fn route(address: &sections::Address) -> Route {
 /// Whether an attribute of a section is done.
 pub fn is_done(section: &str, attribute: &str) -> bool {
     DONE.iter().any(|(of, names)| *of == section && names.contains(&attribute))
-}
-
-/// Where that stands which is wrong about an address: its host, or its port.
-fn line_of_wrong(origin: &engine_router_conf::Origin, wrong: &str) -> Line {
-    origin.line_of(if wrong.starts_with("host") { "host" } else { "port" })
 }
 
 /// What there is in place of an attribute that is not done.

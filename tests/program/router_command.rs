@@ -63,8 +63,8 @@ fn a_service_unit_of_qdrouterd_runs_a_router() {
 
 #[test]
 fn a_router_that_nobody_can_reach_says_so() {
-    let (folder, file, _) = folder();
-    for (text, is_told) in [("router {\n  id: A\n}\n".to_owned(), true), (FILE.to_owned(), false)] {
+    let (_folder, file, _) = folder();
+    for (text, is_told) in [("router {\n  id: A\n}\n", true), (FILE, false)] {
         std::fs::write(&file, text).expect("a file");
         let check = said(
             &heddle()
@@ -75,7 +75,6 @@ fn a_router_that_nobody_can_reach_says_so() {
         );
         assert_eq!((check.0, check.2.contains("nobody can connect to it")), (Some(0), is_told), "{check:?}");
     }
-    drop(folder);
 }
 
 #[test]

@@ -23,9 +23,7 @@ impl Laying<'_> {
         connector.role = role(from.endpoint.role);
         match port(&from.endpoint.port).and_then(|port| super::endpoint(&from.host, port)) {
             Ok(endpoint) => connector.endpoints = vec![endpoint],
-            Err(wrong) => {
-                self.fault(&super::line_of_wrong(&from.origin, &wrong), format!("{}: {wrong}", from.origin.name));
-            }
+            Err(wrong) => self.wrong_address(&from.origin, &wrong),
         }
         let bounds = &from.bounds;
         connector.cost = from.endpoint.cost;
