@@ -367,17 +367,24 @@ impl Bind {
                 Whom::Owner(end) if key != KEY_NONE && accepted && confirm.is_none() => home.accept(end, key),
                 Whom::Owner(end) if key != KEY_NONE => home.settle(end, key, outcome.clone(), confirm),
                 Whom::Router(place, end) if key != KEY_NONE => {
-                    noted = match noted {
-                        Some((before, count)) if before == place => Some((place, count + 1)),
-                        before => {
-                            before.into_iter().for_each(|(place, count)| home.note_outcome(place, &outcome, count));
-                            Some((place, 1))
+                    let alike = match (accepted, confirm) {
+                        (true, None) => {
+                            let alike = 1 + self.machine.settled_alike(&settling);
+                            home.accept_routed(key, alike);
+                            u64::from(alike)
+                        }
+                        _ => {
+                            home.settle(end, key, outcome.clone(), confirm);
+                            1
                         }
                     };
-                    match (accepted, confirm) {
-                        (true, None) => home.accept_routed(key),
-                        _ => home.settle(end, key, outcome.clone(), confirm),
-                    }
+                    noted = match noted {
+                        Some((before, count)) if before == place => Some((place, count + alike)),
+                        before => {
+                            before.into_iter().for_each(|(place, count)| home.note_outcome(place, &outcome, count));
+                            Some((place, alike))
+                        }
+                    };
                 }
                 Whom::Unlisted(place) => {
                     if key != KEY_NONE {

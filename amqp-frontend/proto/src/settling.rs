@@ -106,6 +106,19 @@ impl Connection {
         }
     }
 
+    /// Takes those of the disposition that was read last that come right behind the one that was named last, on its link and with keys of which
+    /// each is by one more than the one before; gives how many. None, if something is to be said of each.
+    #[inline]
+    pub fn settled_alike(&mut self, last: &Settling) -> u32 {
+        let Some(named) = self.named.as_mut().filter(|named| named.answer.is_none()) else { return 0 };
+        let session = self.sessions.get_mut(usize::from(named.session)).and_then(Option::as_deref_mut);
+        let (Some(session), Some(key)) = (session, last.key.checked_add(1)) else { return 0 };
+        let most = named.last.wrapping_add(1).wrapping_sub(named.next);
+        let count = session.unsettled.take_following(named.next, last.link.handle, key, most);
+        named.next = named.next.wrapping_add(count);
+        count
+    }
+
     /// The next delivery that an update is about; those that it settled are done with when they were named.
     pub fn next_updated(&mut self, update: &mut Update) -> Option<Updated> {
         let session = self.session(update.session)?;

@@ -75,6 +75,22 @@ impl Unsettled {
         (handle != HOLE).then_some((handle, key))
     }
 
+    /// Forgets the oldest deliveries, so many at most, that are of this link and have keys one behind the other, from this one on, if `id` is
+    /// the oldest; gives how many.
+    #[inline]
+    pub fn take_following(&mut self, id: u32, handle: u32, key: u64, most: u32) -> u32 {
+        if id != self.oldest {
+            return 0;
+        }
+        let (ring, _) = self.ring.as_slices();
+        let alike = |(entry, key): &(&Sent, u64)| entry.handle == handle && entry.key == *key;
+        let count = ring.iter().zip(key..).take(most as usize).take_while(alike).count();
+        self.ring.drain(..count);
+        self.oldest = id.wrapping_add(count as u32);
+        self.drop_holes();
+        count as u32
+    }
+
     /// Handle and key of an unsettled delivery.
     pub fn get(&self, id: u32) -> Option<(u32, u64)> {
         let Sent { key, handle } = *self.ring.get(id.wrapping_sub(self.oldest) as usize)?;
@@ -141,5 +157,24 @@ mod tests {
         unsettled.skip(3);
         unsettled.forget(7);
         assert_eq!(unsettled.len(), 0);
+    }
+
+    #[test]
+    fn what_follows_is_taken_as_one_by_one() {
+        let mut unsettled = Unsettled::default();
+        let keys = [5, 6, 7, 9, 10, u64::MAX, 0, 1];
+        for (id, key) in (u32::MAX - 1..=u32::MAX).chain(0..).zip(keys) {
+            unsettled.push(id, if key == 10 { 8 } else { 7 }, key);
+        }
+        assert_eq!(unsettled.take_following(0, 7, 7, 9), 0, "others are before it");
+        assert_eq!(unsettled.take_following(u32::MAX - 1, 7, 6, 9), 0, "another key");
+        assert_eq!(unsettled.take_following(u32::MAX - 1, 7, 5, 2), 2, "no more than asked for");
+        assert_eq!(unsettled.take(1), Some((7, 9)));
+        assert_eq!(unsettled.take_following(0, 7, 7, 9), 1);
+        assert_eq!((unsettled.len(), unsettled.take_following(2, 7, 10, 9)), (4, 0), "of another link");
+        assert_eq!(unsettled.take(2), Some((8, 10)));
+        assert_eq!(unsettled.take_following(3, 7, u64::MAX, 9), 1, "there is no key behind the last");
+        assert_eq!(unsettled.take_following(4, 7, 0, 9), 2);
+        assert_eq!(unsettled.take_following(6, 7, 2, 9), 0);
     }
 }

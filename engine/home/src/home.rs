@@ -586,10 +586,10 @@ impl Home {
         self.engine.accept(at.owner, at.end, key);
     }
 
-    /// The same of a delivery that came through the router.
+    /// The same of so many deliveries that came through the router, whose keys follow each other.
     #[inline]
-    pub fn accept_routed(&mut self, key: u64) {
-        self.engine.accept_routed(key);
+    pub fn accept_routed(&mut self, first: u64, count: u32) {
+        self.engine.accept_routed(first, count);
     }
 
     /// A consumer's peer ended a delivery otherwise; `confirm` names the delivery of one that waits until that is durable.

@@ -42,6 +42,15 @@ fn first(delivery: DeliveryKey) -> u64 {
     delivery.to_bits() | FIRST
 }
 
+/// The delivery of a key that is the first copy of one, and how many of so many keys that follow may be of its run.
+#[inline]
+pub(crate) fn held_together(key: u64, most: u32) -> Option<(DeliveryKey, u32)> {
+    match named(key) {
+        Named::First(CopyKey { delivery, .. }) => Some((delivery, most.min(delivery.neighbours()))),
+        Named::Further(_) => None,
+    }
+}
+
 impl Router {
     /// The key of what a receiver is sent, of which it has a copy if its outcome is waited for.
     #[inline]
@@ -112,7 +121,7 @@ mod tests {
 
     #[test]
     fn a_key_names_a_delivery_or_a_place() {
-        for bits in [0, 1 << 32 | 5, u64::from(u32::MAX) << 32 | 0xf_ffff] {
+        for bits in [0, 1 << 32 | 5, u64::from(u32::MAX) << 32 | 0xf_ffff, 0x7fff_ffff] {
             let delivery = DeliveryKey::from_bits(bits);
             assert_eq!(named(first(delivery)), Named::First(CopyKey { delivery, index: 0 }));
             assert_eq!(named(bits), Named::Further(Place::from_bits(bits)));

@@ -17,6 +17,7 @@ use crate::crossing::{Away, Begins, Consumers, Crossing};
 use crate::edge::{EdgeEnd, EdgeKind};
 use crate::end::{End, Named, Sender, lane_in, lane_out, named, of_receiver, of_sender, place};
 use crate::entry::{Entry, From};
+use crate::held::held_together;
 use crate::joints::{Joint, JointKind};
 use crate::router::Router;
 use crate::states::{outcome, settling, state};
@@ -142,19 +143,33 @@ impl Router {
         copy
     }
 
-    /// A receiver accepted a delivery, and waits for no confirmation.
+    /// A receiver accepted so many deliveries, whose keys follow each other, and waits for no confirmation.
     #[inline]
-    pub fn handle_accepted(&mut self, key: u64) {
-        if let Some(copy) = self.take_held(key) {
-            self.end_accepted(copy);
+    pub fn handle_accepted(&mut self, first: u64, count: u32) {
+        let (mut key, mut left) = (first, count);
+        while left > 0 {
+            let ended = self.end_alike(key, left).unwrap_or_else(|| {
+                self.take_held(key).into_iter().for_each(|copy| self.end_accepted(copy));
+                1
+            });
+            (key, left) = (key.wrapping_add(u64::from(ended)), left - ended);
         }
+    }
+
+    /// Ends those that are of one run with the first, of so many that were accepted; gives how many. Nothing, if they are not alike.
+    #[inline]
+    fn end_alike(&mut self, key: u64, most: u32) -> Option<u32> {
+        let (first, count) = held_together(key, most)?;
+        let (link, number) = self.settlement.pass_back_run(first, count, &State::Accepted)?;
+        self.tell_accepted(link, number, count);
+        Some(count)
     }
 
     /// Whoever has a copy accepted it: what `end_copy` does, with others that were accepted.
     #[inline]
     fn end_accepted(&mut self, copy: CopyKey) {
         match self.settlement.pass_back(copy, &State::Accepted) {
-            Some((link, number)) => self.tell_accepted(link, number),
+            Some((link, number)) => self.tell_accepted(link, number, 1),
             None => self.end_decided(copy, State::Accepted),
         }
     }
@@ -421,28 +436,31 @@ impl Router {
         }
     }
 
-    /// Tells a sender what becomes of nearly all deliveries. What is told of this one's neighbour is told of it, too.
+    /// Tells a sender what becomes of nearly all deliveries: of so many, from this number on. What is told of their neighbour is told of them, too.
     #[inline]
-    fn tell_accepted(&mut self, link: InLink, number: u32) {
+    fn tell_accepted(&mut self, link: InLink, number: u32, count: u32) {
         if self.out.told.accepted == Some((link, self.out.told.events.len()))
             && let Some((_, Event::Settled { last, outcome: Outcome::Accepted, .. })) = self.out.told.events.last_mut()
             && last.wrapping_add(1) == number
         {
-            *last = number;
+            *last = last.wrapping_add(count);
             return;
         }
-        self.tell_accepted_first(link, number);
+        self.tell_accepted_first(link, number, count);
     }
 
     #[inline(never)]
-    fn tell_accepted_first(&mut self, link: InLink, number: u32) {
+    fn tell_accepted_first(&mut self, link: InLink, number: u32, count: u32) {
         match named(link.0) {
             Named::End(place) => {
                 let Some(known) = self.sender_link(place) else { return };
-                self.tell_settled(known, number, Outcome::Accepted);
+                self.tell_all_settled(known, (number, number.wrapping_add(count - 1)), Outcome::Accepted);
                 self.out.told.accepted = Some((link, self.out.told.events.len()));
             }
-            Named::Lane(shard) => self.out.lanes.accept(shard, number),
+            Named::Lane(shard) => {
+                let numbers = (0..count).map(|more| number.wrapping_add(more));
+                numbers.for_each(|number| self.out.lanes.accept(shard, number));
+            }
         }
     }
 
@@ -462,14 +480,19 @@ impl Router {
 
     /// Says what became of a delivery, together with its neighbours.
     pub(crate) fn tell_settled(&mut self, link: LinkKey, delivery: u32, outcome: Outcome) {
+        self.tell_all_settled(link, (delivery, delivery), outcome);
+    }
+
+    /// Says what became of deliveries, from the first to the last, together with their neighbours.
+    fn tell_all_settled(&mut self, link: LinkKey, (first, end): (u32, u32), outcome: Outcome) {
         if let Some((known, Event::Settled { last, outcome: before, .. })) = self.out.told.events.last_mut()
             && *known == link
-            && last.wrapping_add(1) == delivery
+            && last.wrapping_add(1) == first
             && *before == outcome
         {
-            *last = delivery;
+            *last = end;
             return;
         }
-        self.out.told.push((link, Event::Settled { first: delivery, last: delivery, outcome }));
+        self.out.told.push((link, Event::Settled { first, last: end, outcome }));
     }
 }

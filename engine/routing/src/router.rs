@@ -224,7 +224,7 @@ impl Router {
             }
             Command::Settle { end, key, outcome, confirm } => self.handle_settle(end, key, outcome, confirm),
             Command::Accept { count, keys, .. } => {
-                keys.iter().take(usize::from(count)).for_each(|key| self.handle_accepted(*key));
+                keys.iter().take(usize::from(count)).for_each(|key| self.handle_accepted(*key, 1));
             }
             Command::Grant { end, credit } => self.grant(end, credit),
             Command::Revoke { end, credit } => self.revoke(end, credit),

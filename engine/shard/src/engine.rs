@@ -382,15 +382,15 @@ impl Engine {
         }
     }
 
-    /// The same of what the router sent.
+    /// The same of what the router sent: so many, whose keys follow each other.
     #[inline]
-    pub fn accept_routed(&mut self, key: u64) {
-        self.routed().handle_accepted(key);
+    pub fn accept_routed(&mut self, first: u64, count: u32) {
+        self.routed().handle_accepted(first, count);
     }
 
     #[inline(never)]
     fn accept_elsewhere(&mut self, owner: u16, end: EndKey, key: u64) {
-        if owner == ROUTED { self.accept_routed(key) } else { self.mesh.accept(owner, end, key) }
+        if owner == ROUTED { self.accept_routed(key, 1) } else { self.mesh.accept(owner, end, key) }
     }
 
     /// Settles what a consumer holds otherwise; `confirm` names the delivery of a peer that waits until that is durable.

@@ -129,12 +129,14 @@ pub struct Totals {
 }
 
 impl Totals {
-    pub(super) fn count(&mut self, state: &State) {
+    /// So many deliveries have that state.
+    pub(super) fn count(&mut self, state: &State, deliveries: u32) {
+        let deliveries = u64::from(deliveries);
         match state {
-            State::Accepted => self.accepted += 1,
-            State::Rejected(_) => self.rejected += 1,
-            State::Released => self.released += 1,
-            State::Modified(_) => self.modified += 1,
+            State::Accepted => self.accepted += deliveries,
+            State::Rejected(_) => self.rejected += deliveries,
+            State::Released => self.released += deliveries,
+            State::Modified(_) => self.modified += deliveries,
             State::Received(_) | State::Transactional(_) => {}
         }
     }

@@ -8,18 +8,20 @@ use smallvec::SmallVec;
 
 use super::line::Row;
 use super::links::{InLink, OutLink};
+use super::runs::Runs;
 use super::state::State;
 use crate::limits::{DELIVERIES_MAX, DELIVERY_OCTETS};
 
 /// A delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DeliveryKey {
-    place: u32,
-    generation: u32,
+    /// Below half of what it can be, also of one in a run.
+    pub(super) place: u32,
+    pub(super) generation: u32,
 }
 
 impl DeliveryKey {
-    /// As one number, whose lower half is below `DELIVERIES_MAX`.
+    /// As one number, whose lower half is below `1 << 31`.
     #[inline]
     #[must_use]
     pub fn to_bits(self) -> u64 {
@@ -114,6 +116,8 @@ struct Rest {
     octets: u64,
     /// By copy; behind the last one there is nothing to be said.
     asides: SmallVec<[Aside; 1]>,
+    /// What it was called in the run that it has left.
+    of_run: Option<DeliveryKey>,
 }
 
 impl Delivery {
@@ -184,19 +188,20 @@ impl Place {
 
     /// Its delivery is over: what named that names nothing.
     #[inline]
-    fn vacate(&mut self) {
+    fn vacate(&mut self, runs: &mut Runs) {
         (self.is_used, self.generation) = (false, self.generation.wrapping_add(1));
         if self.delivery.has_rest {
-            self.clear_rest();
+            self.clear_rest(runs);
         }
     }
 
     #[cold]
-    fn clear_rest(&mut self) {
+    fn clear_rest(&mut self, runs: &mut Runs) {
         let Delivery { has_rest, rest, .. } = &mut self.delivery;
         *has_rest = false;
         (rest.heaviest, rest.waiting, rest.octets) = (None, 0, 0);
         rest.asides.clear();
+        rest.of_run.take().into_iter().for_each(|key| runs.forget(key));
     }
 }
 
@@ -212,11 +217,13 @@ pub(super) struct Deliveries<M> {
     free: Vec<u32>,
     /// Octets of what was sent and waits.
     waiting: u64,
+    /// Those that need no place of their own.
+    pub runs: Runs,
 }
 
 impl<M> Default for Deliveries<M> {
     fn default() -> Self {
-        Self { places: Vec::new(), contents: Vec::new(), free: Vec::new(), waiting: 0 }
+        Self { places: Vec::new(), contents: Vec::new(), free: Vec::new(), waiting: 0, runs: Runs::default() }
     }
 }
 
@@ -263,6 +270,9 @@ impl<M> Deliveries<M> {
     /// A place for a new one, that says nothing yet, with the last one's copies.
     #[inline(always)]
     fn begin(&mut self) -> Option<(DeliveryKey, &mut Delivery)> {
+        if !self.has_room() {
+            return None;
+        }
         let place = self.free.pop().or_else(|| self.grow())?;
         let used = self.places.get_mut(place as usize)?;
         used.is_used = true;
@@ -272,11 +282,25 @@ impl<M> Deliveries<M> {
         Some((DeliveryKey { place, generation: used.generation }, delivery))
     }
 
+    /// A place of its own for one that was in a run, where it was called so; places as in `add_sent`.
+    pub fn take_from_run(&mut self, called: DeliveryKey, sender: ((InLink, u32), usize), receiver: (OutLink, usize)) -> DeliveryKey {
+        let Some(key) = self.add_sent(sender, receiver) else { unreachable!("there is room for one that was there") };
+        self.get_mut(key).into_iter().for_each(|delivery| delivery.rest_mut().of_run = Some(called));
+        self.runs.leave(called, key);
+        key
+    }
+
+    /// What a delivery is called outside, where it was sent.
+    pub fn called(&self, key: DeliveryKey) -> DeliveryKey {
+        self.get(key).and_then(|delivery| delivery.rest.of_run).unwrap_or(key)
+    }
+
     /// A place more.
     #[cold]
     #[inline(never)]
     fn grow(&mut self) -> Option<u32> {
-        let place = u32::try_from(self.places.len()).ok().filter(|place| (*place as usize) < DELIVERIES_MAX)?;
+        // No more than there are deliveries, which are bounded.
+        let place = u32::try_from(self.places.len()).ok()?;
         self.places.push(Place { generation: 0, is_used: false, delivery: Delivery::default() });
         self.contents.push(None);
         Some(place)
@@ -295,7 +319,7 @@ impl<M> Deliveries<M> {
         };
         let single = Single { sender: (sender.link, sender.number), at: delivery.at, receiver: link, sent_at: at };
         // Nothing of it waits, so that what was sent is gone.
-        place.vacate();
+        place.vacate(&mut self.runs);
         self.free.push(key.place);
         Some(single)
     }
@@ -439,7 +463,7 @@ impl<M> Deliveries<M> {
         if self.get(key).is_some() {
             self.take_content(key);
             let Some(place) = self.places.get_mut(key.place as usize) else { return };
-            place.vacate();
+            place.vacate(&mut self.runs);
             self.free.push(key.place);
         }
     }
@@ -461,10 +485,18 @@ impl<M> Deliveries<M> {
             octets += content.as_ref().map_or(0, |_| delivery.rest.octets);
         }
         assert_eq!(octets, self.waiting, "what waits is counted");
+        self.runs.check();
     }
 
     /// How many there are.
+    #[inline]
     pub fn count(&self) -> usize {
-        self.places.len() - self.free.len()
+        self.places.len() - self.free.len() + self.runs.open()
+    }
+
+    /// Whether there can be one more.
+    #[inline]
+    pub fn has_room(&self) -> bool {
+        self.count() < DELIVERIES_MAX
     }
 }

@@ -4,6 +4,7 @@
 
 use super::deliveries::{CopyKey, DeliveryKey};
 use super::line::Line;
+use super::runs::RunKey;
 
 /// A link that brings deliveries, by a number that its host gives it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -59,20 +60,38 @@ pub(super) struct In {
     pub is_reached: bool,
     /// Whether that is noted.
     pub is_noted: bool,
-    /// Deliveries that its sender has unsettled, each at the place that it knows.
+    /// Deliveries that its sender has unsettled, each at the place that it knows, but for those that are in runs.
     pub unsettled: Vec<DeliveryKey>,
+    /// Those.
+    pub runs: OfRuns,
+}
+
+/// What a link has in runs.
+#[derive(Debug, Default)]
+pub(super) struct OfRuns {
+    /// How many deliveries.
+    pub deliveries: u32,
+    /// The runs, each at the place that it knows.
+    pub runs: Vec<RunKey>,
 }
 
 impl In {
     pub fn new(kind: InKind, capacity: u32) -> Self {
-        Self { kind, capacity, credit: 0, unsaid: 0, is_reached: false, is_noted: false, unsettled: Vec::new() }
+        let (unsettled, runs) = (Vec::new(), OfRuns::default());
+        Self { kind, capacity, credit: 0, unsaid: 0, is_reached: false, is_noted: false, unsettled, runs }
+    }
+
+    /// How many deliveries its sender has unsettled.
+    #[inline]
+    pub fn unsettled(&self) -> usize {
+        self.unsettled.len() + self.runs.deliveries as usize
     }
 
     /// Fills its credit up to what it may have; gives whether it is to be noted that there is some to be said.
     #[inline(always)]
     pub fn fill(&mut self) -> bool {
         let used = match self.kind {
-            InKind::Endpoint => u32::try_from(self.unsettled.len()).unwrap_or(u32::MAX),
+            InKind::Endpoint => u32::try_from(self.unsettled()).unwrap_or(u32::MAX),
             InKind::Router => 0,
         };
         let more = self.capacity.saturating_sub(used).saturating_sub(self.credit);
@@ -96,8 +115,12 @@ pub(super) struct Out {
     pub is_draining: bool,
     /// What waits for credit.
     pub line: Line,
-    /// What was sent, and has no last word, each at the place that it knows.
+    /// What was sent, and has no last word, each at the place that it knows, but for what is in runs.
     pub sent: Vec<CopyKey>,
+    /// That.
+    pub runs: OfRuns,
+    /// The last one of those, if what it is sent next may belong to it.
+    pub run: Option<RunKey>,
 }
 
 /// A message that goes out in parts.
@@ -110,8 +133,14 @@ pub(super) struct Carried {
 
 impl Out {
     pub fn new(kind: OutKind, capacity: u32) -> Self {
-        let (line, sent) = (Line::default(), Vec::new());
-        Self { kind, capacity, credit: 0, carried: None, is_draining: false, line, sent }
+        let (line, sent, runs) = (Line::default(), Vec::new(), OfRuns::default());
+        Self { kind, capacity, credit: 0, carried: None, is_draining: false, line, sent, runs, run: None }
+    }
+
+    /// How many copies it was sent that have no last word.
+    #[inline]
+    pub fn sent(&self) -> usize {
+        self.sent.len() + self.runs.deliveries as usize
     }
 
     /// What it may be sent still, now or when what goes out in parts has ended.

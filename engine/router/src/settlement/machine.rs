@@ -250,7 +250,7 @@ impl<M: Clone> Settlement<M> {
 
     /// A delivery that did not come here has a state all the same, which its sender is told.
     pub fn note_told(&mut self, state: &State) {
-        self.totals.count(state);
+        self.totals.count(state, 1);
     }
 
     /// Octets of what is under way.
@@ -262,11 +262,12 @@ impl<M: Clone> Settlement<M> {
     /// What a sender has unsettled.
     #[must_use]
     pub fn unsettled(&self, link: InLink) -> usize {
-        self.ins.get(link.0).map_or(0, |sender| sender.unsettled.len())
+        self.ins.get(link.0).map_or(0, In::unsettled)
     }
 
     /// Has a copy that was sent be called by a name when nobody waits for it any more (`Action::Left`).
     pub fn name(&mut self, copy: CopyKey, name: u32) {
+        let copy = self.apart(copy);
         self.deliveries.set_name(copy, name);
     }
 
@@ -279,7 +280,7 @@ impl<M: Clone> Settlement<M> {
     /// What a receiver has to do: copies that wait for its credit, and those that it has not settled.
     #[must_use]
     pub fn load(&self, link: OutLink) -> u32 {
-        let load = self.outs.get(link.0).map_or(0, |receiver| receiver.line.len() + receiver.sent.len());
+        let load = self.outs.get(link.0).map_or(0, |receiver| receiver.line.len() + receiver.sent());
         u32::try_from(load).unwrap_or(u32::MAX)
     }
 
@@ -297,7 +298,7 @@ impl<M: Clone> Settlement<M> {
             capacity: sender.capacity,
             credit: sender.credit,
             waiting: 0,
-            unsettled: sender.unsettled.len(),
+            unsettled: sender.unsettled(),
         })
     }
 
@@ -305,14 +306,17 @@ impl<M: Clone> Settlement<M> {
     #[must_use]
     pub fn standing_out(&self, link: OutLink) -> Option<Standing> {
         let receiver = self.outs.get(link.0)?;
-        let (waiting, unsettled) = (receiver.line.len(), receiver.sent.len());
+        let (waiting, unsettled) = (receiver.line.len(), receiver.sent());
         Some(Standing { capacity: receiver.capacity, credit: receiver.unused(), waiting, unsettled })
     }
 
     /// Whether a copy waits, or was sent and has no last word.
     #[must_use]
     pub fn is_under_way(&self, copy: CopyKey) -> bool {
-        self.deliveries.copy(copy).is_some_and(|copy| copy.stage != Stage::Done)
+        let CopyKey { delivery, index } = copy;
+        let known = CopyKey { delivery: self.deliveries.runs.called(delivery), index };
+        self.deliveries.runs.has(delivery)
+            || self.deliveries.copy(known).is_some_and(|copy| copy.stage != Stage::Done)
     }
 
     /// Deliveries that are under way.
@@ -324,7 +328,7 @@ impl<M: Clone> Settlement<M> {
     /// Asserts what must hold between two inputs.
     pub fn check(&self) {
         for (_, sender) in self.ins.iter() {
-            let used = if sender.kind == InKind::Endpoint { sender.unsettled.len() } else { 0 };
+            let used = if sender.kind == InKind::Endpoint { sender.unsettled() } else { 0 };
             assert!(sender.credit as usize + used <= sender.capacity as usize, "a sender has its capacity at most");
             assert!(
                 sender.unsettled.iter().all(|key| self.deliveries.get(*key).is_some()),
@@ -349,11 +353,12 @@ impl<M: Clone> Settlement<M> {
             for key in &receiver.sent {
                 assert!(self.deliveries.copy(*key).is_some_and(|copy| copy.link.0 == link), "so is one that was sent");
             }
-            copies += receiver.line.len() + receiver.sent.len();
+            copies += receiver.line.len() + receiver.sent();
         }
         self.deliveries.check(|link| self.ins.get(link.0).is_some());
         self.streams.check(|key| Some(self.deliveries.get(key)?.copies.len()));
         self.check_carried();
+        self.check_runs();
         assert!(self.deliveries.count() <= copies, "a delivery has a copy that is under way");
     }
 

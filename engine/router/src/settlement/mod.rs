@@ -6,6 +6,7 @@ mod line;
 mod links;
 mod machine;
 mod outcomes;
+mod runs;
 mod sending;
 mod single;
 mod state;

@@ -14,6 +14,7 @@ use super::state::{Settling, State};
 impl<M: Clone> Settlement<M> {
     /// A receiver says what it does with a copy. What is not known any more is passed over: its word crossed another one.
     pub fn handle_outcome(&mut self, copy: CopyKey, state: Option<State>, settling: Settling) {
+        let copy = self.apart(copy);
         let Some(delivery) = self.deliveries.get(copy.delivery) else { return };
         let Some(known) = delivery.copies.get(copy.index as usize).copied() else { return };
         if !matches!(known.stage, Stage::Sent | Stage::Decided) {
@@ -25,14 +26,14 @@ impl<M: Clone> Settlement<M> {
             self.end(copy);
         } else if state.is_some_and(|state| state.is_terminal()) {
             // Its sender is gone, so that the router itself says the last word.
-            let (state, settling) = (None, Settling::Settled);
-            self.actions.push_back(Action::TellReceiver { link: known.link, copy, state, settling });
+            self.tell_receiver(known.link, copy, None, Settling::Settled);
             self.end(copy);
         }
     }
 
     /// A sender says something of its delivery: with its last word nobody waits for an outcome any more.
     pub fn handle_sender(&mut self, delivery: DeliveryKey, state: Option<State>, settling: Settling) {
+        let delivery = self.alone(delivery);
         let Some(known) = self.deliveries.get_mut(delivery) else { return };
         let (copies, at) = (known.copies.clone(), known.at);
         let sender = if settling == Settling::Settled { known.sender.take() } else { None };
@@ -42,8 +43,7 @@ impl<M: Clone> Settlement<M> {
             let copy = CopyKey { delivery, index };
             match known.stage {
                 Stage::Sent | Stage::Decided => {
-                    let (link, state) = (known.link, state.clone());
-                    self.actions.push_back(Action::TellReceiver { link, copy, state, settling });
+                    self.tell_receiver(known.link, copy, state.clone(), settling);
                     // One that is sent in parts goes on to its end.
                     if settling == Settling::Settled && !self.streams.is_open(copy) {
                         self.end(copy);
@@ -58,6 +58,7 @@ impl<M: Clone> Settlement<M> {
     /// A sender aborts a delivery: what was sent of it is aborted, and nobody is told of the rest.
     /// Gives who waits for its outcome, and by which number.
     pub fn handle_abort(&mut self, delivery: DeliveryKey) -> Option<(InLink, u32)> {
+        let delivery = self.alone(delivery);
         let known = self.deliveries.get_mut(delivery)?;
         self.totals.aborted += 1;
         let (copies, sender, at) = (known.copies.clone(), known.sender.take(), known.at);
@@ -66,6 +67,7 @@ impl<M: Clone> Settlement<M> {
             match known.stage {
                 // One that is sent in parts is aborted with its end.
                 Stage::Sent if !self.streams.is_open(copy) => {
+                    let copy = CopyKey { delivery: self.deliveries.called(delivery), index };
                     self.actions.push_back(Action::Abort { link: known.link, copy });
                 }
                 Stage::Waiting => self.take_waiting(copy, &known),
@@ -80,6 +82,7 @@ impl<M: Clone> Settlement<M> {
 
     /// A receiver's link is gone: what it was not sent is released, what it was sent has failed.
     pub fn handle_out_lost(&mut self, link: OutLink) {
+        self.leave_runs(self.outs.get(link.0).map(|receiver| receiver.runs.runs.clone()));
         let Some(receiver) = self.outs.remove(link.0) else { return };
         for row in [Row::Awaited, Row::Unawaited] {
             receiver.line.iter(row).for_each(|copy| self.lose(copy, State::Released));
@@ -95,6 +98,7 @@ impl<M: Clone> Settlement<M> {
         for key in self.streams.of_link(link) {
             self.handle_abort(key);
         }
+        self.leave_runs(self.ins.get(link.0).map(|sender| sender.runs.runs.clone()));
         let Some(sender) = self.ins.remove(link.0) else { return };
         // First of all: what is dropped below may be another one of them, whose sender is not to be told.
         for key in &sender.unsettled {
@@ -108,8 +112,7 @@ impl<M: Clone> Settlement<M> {
                 match copy.stage {
                     Stage::Decided => {
                         let copy_key = CopyKey { delivery: key, index };
-                        let (link, state, settling) = (copy.link, None, Settling::Settled);
-                        self.actions.push_back(Action::TellReceiver { link, copy: copy_key, state, settling });
+                        self.tell_receiver(copy.link, copy_key, None, Settling::Settled);
                         self.end(copy_key);
                     }
                     Stage::Waiting | Stage::Sent => self.forsake(CopyKey { delivery: key, index }, &copy),
@@ -121,6 +124,7 @@ impl<M: Clone> Settlement<M> {
 
     /// A sender is gone of which whoever brought its delivery here has said so, who still is to hear what becomes of that.
     pub fn handle_left(&mut self, delivery: DeliveryKey) {
+        let delivery = self.alone(delivery);
         let Some(known) = self.deliveries.get_mut(delivery).filter(|known| known.row() == Row::Awaited) else { return };
         known.sender.iter_mut().for_each(|sender| sender.is_left = true);
         let copies = (0..).zip(known.copies.clone());
@@ -214,9 +218,15 @@ impl<M: Clone> Settlement<M> {
     fn say(&mut self, sender: (InLink, u32), delivery: DeliveryKey, state: Option<State>, settling: Settling) {
         let (link, number) = sender;
         if let Some(state) = &state {
-            self.totals.count(state);
+            self.totals.count(state, 1);
         }
+        let delivery = self.deliveries.called(delivery);
         self.actions.push_back(Action::TellSender { link, delivery, number, state, settling });
+    }
+
+    fn tell_receiver(&mut self, link: OutLink, copy: CopyKey, state: Option<State>, settling: Settling) {
+        let copy = CopyKey { delivery: self.deliveries.called(copy.delivery), index: copy.index };
+        self.actions.push_back(Action::TellReceiver { link, copy, state, settling });
     }
 
     /// A copy is over without a word to its sender; the delivery with the last of them.

@@ -5,4 +5,5 @@ mod chain;
 mod copied;
 mod one;
 mod random;
+mod runs;
 mod streaming;

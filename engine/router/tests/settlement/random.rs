@@ -11,6 +11,10 @@ use proptest::prelude::*;
 #[derive(Clone, Debug)]
 enum Step {
     Deliver(u64, Settling, Vec<u64>),
+    /// So many, for one receiver.
+    Several(u64, u64, u32),
+    /// A copy and so many whose keys follow.
+    Accept(prop::sample::Index, u32),
     Credit(u64, u32),
     Drain(u64, u32),
     Outcome(prop::sample::Index, Option<State>, Settling),
@@ -37,7 +41,9 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     let index = any::<prop::sample::Index>;
     let step = prop_oneof![
         6 => (0..2_u64, settling(), receivers).prop_map(|(link, settling, to)| Step::Deliver(link, settling, to)),
-        3 => (0..3_u64, 0..4_u32).prop_map(|(link, credit)| Step::Credit(link, credit)),
+        1 => (0..2_u64, 0..3_u64, 2..80_u32).prop_map(|(link, to, count)| Step::Several(link, to, count)),
+        2 => (index(), 1..80_u32).prop_map(|(copy, count)| Step::Accept(copy, count)),
+        3 => (0..3_u64, prop_oneof![3 => 0..4_u32, 1 => Just(100)]).prop_map(|(link, credit)| Step::Credit(link, credit)),
         1 => (0..3_u64, 0..4_u32).prop_map(|(link, credit)| Step::Drain(link, credit)),
         6 => (index(), state, settling()).prop_map(|(copy, state, settling)| Step::Outcome(copy, state, settling)),
         1 => index().prop_map(Step::Sender),
@@ -65,6 +71,8 @@ enum Way {
 #[derive(Default)]
 struct World {
     way: Way,
+    /// Of each sender.
+    capacity: u32,
     router: Settlement,
     number: u32,
     /// Credit of senders.
@@ -78,7 +86,7 @@ struct World {
 impl World {
     fn attach_in(&mut self, link: u64) {
         let kind = if link == 0 { InKind::Endpoint } else { InKind::Router };
-        self.router.handle_in(InLink(link), kind, 5);
+        self.router.handle_in(InLink(link), kind, self.capacity);
         self.router.handle_reached(InLink(link));
         self.credit.insert(link, 0);
     }
@@ -97,6 +105,15 @@ impl World {
     fn apply(&mut self, step: &Step) {
         match step {
             Step::Deliver(link, settling, to) => self.deliver(*link, *settling, to),
+            Step::Several(link, to, count) => {
+                let count = self.credit[link].min(*count);
+                (0..count).for_each(|_| self.deliver(*link, Settling::Unsettled, &[*to]));
+            }
+            Step::Accept(index, count) if !self.copies.is_empty() => {
+                let copies: Vec<CopyKey> = self.copies.iter().copied().collect();
+                self.accept(*index.get(&copies), *count);
+            }
+            Step::Accept(..) => {}
             Step::Credit(link, credit) => {
                 self.room.insert(*link, *credit);
                 self.router.handle_credit(OutLink(*link), *credit);
@@ -185,6 +202,21 @@ impl World {
         self.router.handle_outcome(copy, state, settling);
     }
 
+    /// A receiver accepts a copy, and those of these whose keys follow: together, if they can be.
+    fn accept(&mut self, copy: CopyKey, count: u32) {
+        let first = copy.delivery.to_bits();
+        let most = u64::from(count.min(copy.delivery.neighbours()));
+        let key = |bits| CopyKey { delivery: DeliveryKey::from_bits(bits), index: copy.index };
+        let copies: Vec<_> = (first..first + most).map(key).take_while(|copy| self.copies.remove(copy)).collect();
+        if let (Way::AtOnce, 0) = (self.way, copy.index)
+            && let Some((_, number)) = self.router.pass_back_run(copy.delivery, copies.len() as u32, &State::Accepted)
+        {
+            let numbers = number..number + copies.len() as u32;
+            return numbers.for_each(|number| self.tell(number, Some(State::Accepted), Settling::Settled));
+        }
+        copies.into_iter().for_each(|copy| self.decide(copy, Some(State::Accepted), Settling::Settled));
+    }
+
     /// A sender is told something.
     fn tell(&mut self, number: u32, state: Option<State>, settling: Settling) {
         let (_, _, is_told) = self.waiting.get_mut(&number).expect("the last word was not said");
@@ -225,9 +257,10 @@ proptest! {
         steps in steps(),
         octets_max in prop_oneof![Just(2000), Just(u64::MAX)],
         way in prop_oneof![Just(Way::ByActions), Just(Way::AtOnce)],
+        capacity in prop_oneof![Just(5), Just(90)],
     ) {
         let router = Settlement::new(Bound { octets_max, octets: |()| 100 });
-        let mut world = World { router, way, ..World::default() };
+        let mut world = World { router, way, capacity, ..World::default() };
         (0..2).for_each(|link| world.attach_in(link));
         (0..3).for_each(|link| world.attach_out(link));
         world.drain();
