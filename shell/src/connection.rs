@@ -72,6 +72,8 @@ pub(crate) struct Conn {
     pub failed: Option<TransportError>,
     pub peer: String,
     pub bytes_in: u64,
+    /// Octets of the last read that brought some.
+    pub last_read: usize,
     pub bytes_out: u64,
     /// What `bytes_out` was at the last sweep.
     swept_bytes_out: u64,
@@ -125,6 +127,7 @@ impl Conn {
             failed: None,
             peer,
             bytes_in: 0,
+            last_read: 0,
             bytes_out: 0,
             swept_bytes_out: 0,
             times: Times::default(),
@@ -154,6 +157,7 @@ impl Conn {
                     return Reading::Nothing;
                 }
                 self.bytes_in += count as u64;
+                self.last_read = count;
                 Reading::Some(kept.len() + count)
             }
             Ok(None) => Reading::Nothing,
@@ -187,6 +191,7 @@ impl Conn {
             return Reading::Nothing;
         }
         self.bytes_in += count as u64;
+        self.last_read = count;
         plain.clear();
         plain.extend_from_slice(kept);
         self.unwrap_layers(scratch.get(..count).unwrap_or_default(), plain);

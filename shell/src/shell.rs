@@ -25,7 +25,7 @@ use crate::accepting::Door;
 use crate::config::ShellConfig;
 use crate::connection::{Conn, Reading};
 use crate::connectors::{Connectors, Share, is_connectors};
-use crate::limits::{OUT_STOP_READING, READ_BYTES, SCAN_PERIOD_NS, STOP_TIMEOUT_NS, TURN_BYTES};
+use crate::limits::{LENT_MIN_BYTES, OUT_STOP_READING, READ_BYTES, SCAN_PERIOD_NS, STOP_TIMEOUT_NS, TURN_BYTES};
 use crate::lines::Lines;
 use crate::parting::{Parting, Patience};
 use crate::post::Post;
@@ -181,7 +181,7 @@ impl Shell {
         loop {
             if left.is_empty() {
                 self.readiness.poll(timeout, &mut ready)?;
-                left.extend(ready.drain(..));
+                self.put_small_first(&mut ready, &mut left);
             }
             self.waker.awake();
             let busy = self.turn(&mut left)?;
@@ -193,6 +193,16 @@ impl Shell {
                 timeout = self.park(busy)?;
             }
         }
+    }
+
+    /// Takes what is ready, that first which brought little the last time: mostly it says what was settled, which others wait for.
+    fn put_small_first(&self, ready: &mut Vec<Ready>, left: &mut VecDeque<Ready>) {
+        let brings_little = |event: &Ready| {
+            let entry = self.turn.get(slot(event.token));
+            entry.is_none_or(|entry| entry.host.last_read < LENT_MIN_BYTES)
+        };
+        left.extend(ready.extract_if(.., |event| brings_little(event)));
+        left.extend(ready.drain(..));
     }
 
     /// One turn, which takes as much of `ready` as it may read; gives whether there was anything to do.
