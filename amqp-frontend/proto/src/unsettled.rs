@@ -83,8 +83,8 @@ impl Unsettled {
             return 0;
         }
         let (ring, _) = self.ring.as_slices();
-        let alike = |(entry, key): &(&Sent, u64)| entry.handle == handle && entry.key == *key;
-        let count = ring.iter().zip(key..).take(most as usize).take_while(alike).count();
+        let alike = |(more, entry): &(u64, &Sent)| entry.handle == handle && entry.key.checked_sub(key) == Some(*more);
+        let count = (0..).zip(ring).take(most as usize).take_while(alike).count();
         self.ring.drain(..count);
         self.oldest = id.wrapping_add(count as u32);
         self.drop_holes();

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::deliveries::{CopyKey, DeliveryKey};
+use super::keys::{CopyKey, DeliveryKey};
 use super::links::{InLink, OutLink};
 use super::state::{Settling, State};
 use super::streams::Following;

@@ -6,45 +6,12 @@
 
 use smallvec::SmallVec;
 
+use super::keys::{CopyKey, DeliveryKey};
 use super::line::Row;
 use super::links::{InLink, OutLink};
 use super::runs::Runs;
 use super::state::State;
 use crate::limits::{DELIVERIES_MAX, DELIVERY_OCTETS};
-
-/// A delivery.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct DeliveryKey {
-    /// Below half of what it can be, also of one in a run.
-    pub(super) place: u32,
-    pub(super) generation: u32,
-}
-
-impl DeliveryKey {
-    /// As one number, whose lower half is below `1 << 31`.
-    #[inline]
-    #[must_use]
-    pub fn to_bits(self) -> u64 {
-        (u64::from(self.generation) << 32) | u64::from(self.place)
-    }
-
-    /// The key that is that number.
-    #[inline]
-    #[must_use]
-    pub fn from_bits(bits: u64) -> Self {
-        let [generation, place] = [bits >> 32, bits & u64::from(u32::MAX)].map(|half| half as u32);
-        Self { place, generation }
-    }
-}
-
-/// A copy of a delivery for one receiver.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct CopyKey {
-    /// Of which delivery.
-    pub delivery: DeliveryKey,
-    /// Which of its copies.
-    pub index: u32,
-}
 
 /// How far a copy has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -283,7 +250,12 @@ impl<M> Deliveries<M> {
     }
 
     /// A place of its own for one that was in a run, where it was called so; places as in `add_sent`.
-    pub fn take_from_run(&mut self, called: DeliveryKey, sender: ((InLink, u32), usize), receiver: (OutLink, usize)) -> DeliveryKey {
+    pub fn take_from_run(
+        &mut self,
+        called: DeliveryKey,
+        sender: ((InLink, u32), usize),
+        receiver: (OutLink, usize),
+    ) -> DeliveryKey {
         let Some(key) = self.add_sent(sender, receiver) else { unreachable!("there is room for one that was there") };
         self.get_mut(key).into_iter().for_each(|delivery| delivery.rest_mut().of_run = Some(called));
         self.runs.leave(called, key);

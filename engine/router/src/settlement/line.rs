@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 
-use super::deliveries::CopyKey;
+use super::keys::CopyKey;
 
 /// Whether somebody waits to hear what becomes of a copy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 //!
 //! Guarantees: a sender's credit and what it has unsettled are its link's capacity at most; a receiver is sent no more than its credit.
 
-use super::deliveries::{CopyKey, DeliveryKey};
+use super::keys::{CopyKey, DeliveryKey};
 use super::line::Line;
 use super::runs::RunKey;
 

@@ -19,7 +19,8 @@
 use std::collections::VecDeque;
 
 use super::action::{Action, Totals};
-use super::deliveries::{CopyKey, Deliveries, DeliveryKey, Stage};
+use super::deliveries::{Deliveries, Stage};
+use super::keys::{CopyKey, DeliveryKey};
 use super::line::Row;
 use super::links::{In, InKind, InLink, Out, OutKind, OutLink, Standing};
 use super::state::{Settling, State};
@@ -294,12 +295,7 @@ impl<M: Clone> Settlement<M> {
     #[must_use]
     pub fn standing_in(&self, link: InLink) -> Option<Standing> {
         let sender = self.ins.get(link.0)?;
-        Some(Standing {
-            capacity: sender.capacity,
-            credit: sender.credit,
-            waiting: 0,
-            unsettled: sender.unsettled(),
-        })
+        Some(Standing { capacity: sender.capacity, credit: sender.credit, waiting: 0, unsettled: sender.unsettled() })
     }
 
     /// How a receiver's link stands; `None` if it is gone.
@@ -315,8 +311,7 @@ impl<M: Clone> Settlement<M> {
     pub fn is_under_way(&self, copy: CopyKey) -> bool {
         let CopyKey { delivery, index } = copy;
         let known = CopyKey { delivery: self.deliveries.runs.called(delivery), index };
-        self.deliveries.runs.has(delivery)
-            || self.deliveries.copy(known).is_some_and(|copy| copy.stage != Stage::Done)
+        self.deliveries.runs.has(delivery) || self.deliveries.copy(known).is_some_and(|copy| copy.stage != Stage::Done)
     }
 
     /// Deliveries that are under way.

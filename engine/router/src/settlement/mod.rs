@@ -2,6 +2,7 @@
 
 mod action;
 mod deliveries;
+mod keys;
 mod line;
 mod links;
 mod machine;
@@ -15,7 +16,7 @@ mod streams;
 mod table;
 
 pub use action::{Action, Totals};
-pub use deliveries::{CopyKey, DeliveryKey};
+pub use keys::{CopyKey, DeliveryKey};
 pub use links::{InKind, InLink, OutKind, OutLink, Standing};
 pub use machine::{Bound, Overrun, Settlement};
 pub use single::Passed;

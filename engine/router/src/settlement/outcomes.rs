@@ -5,7 +5,8 @@
 //! state counts as one that is lost. The first terminal state of a copy counts.
 
 use super::action::Action;
-use super::deliveries::{Awaiting, Copy, CopyKey, DeliveryKey, Stage};
+use super::deliveries::{Awaiting, Copy, Stage};
+use super::keys::{CopyKey, DeliveryKey};
 use super::line::Row;
 use super::links::{InLink, OutLink};
 use super::machine::Settlement;

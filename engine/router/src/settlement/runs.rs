@@ -8,7 +8,7 @@
 
 use std::collections::BTreeMap;
 
-use super::deliveries::DeliveryKey;
+use super::keys::DeliveryKey;
 use super::links::{InLink, OutLink};
 
 /// Deliveries of one run, at most.

@@ -1,7 +1,8 @@
 //! Copies on their way to receivers: what is sent at once, what waits, and what goes when there is no room for it.
 
 use super::action::Action;
-use super::deliveries::{CopyKey, Delivery};
+use super::deliveries::Delivery;
+use super::keys::CopyKey;
 use super::line::Row;
 use super::links::{OutKind, OutLink};
 use super::machine::Settlement;

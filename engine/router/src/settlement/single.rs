@@ -4,7 +4,8 @@
 //! done in place of actions, and their host keeps what was sent all the while. What is not so simple they leave as it was. Those that come
 //! one behind the other are in runs (`runs.rs`); what else is asked of one of them is asked of it `alone`.
 
-use super::deliveries::{CopyKey, DeliveryKey, Single};
+use super::deliveries::Single;
+use super::keys::{CopyKey, DeliveryKey};
 use super::links::{In, InLink, Out, OutKind, OutLink};
 use super::machine::Settlement;
 use super::runs::{Ends, RunKey, Runs, Taken};

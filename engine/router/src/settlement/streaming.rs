@@ -14,7 +14,8 @@
 use bytes::Bytes;
 
 use super::action::Action;
-use super::deliveries::{CopyKey, DeliveryKey, Stage};
+use super::deliveries::Stage;
+use super::keys::{CopyKey, DeliveryKey};
 use super::links::{Carried, InKind, InLink, OutKind, OutLink};
 use super::machine::{Overrun, Settlement};
 use super::state::{Settling, State};

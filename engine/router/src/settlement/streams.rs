@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use bytes::Bytes;
 
-use super::deliveries::{CopyKey, DeliveryKey};
+use super::keys::{CopyKey, DeliveryKey};
 use super::links::{InLink, OutLink};
 use super::state::Settling;
 use crate::limits::{COPY_OCTETS, PART_OCTETS};
