@@ -71,14 +71,27 @@ pub(crate) struct Conn {
     /// Why its transport failed, until that is told.
     pub failed: Option<TransportError>,
     pub peer: String,
-    pub bytes_in: u64,
-    /// Octets of the last read that brought some.
-    pub last_read: usize,
-    pub bytes_out: u64,
-    /// What `bytes_out` was at the last sweep.
-    swept_bytes_out: u64,
+    pub octets: Octets,
     /// When what happened to it.
     times: Times,
+}
+
+/// Octets of a connection's socket.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Octets {
+    pub read: u64,
+    /// Those that the last read brought.
+    pub last_read: usize,
+    pub written: u64,
+    /// What was written at the last sweep.
+    written_before: u64,
+}
+
+impl Octets {
+    fn note_read(&mut self, count: usize) {
+        self.read += count as u64;
+        self.last_read = count;
+    }
 }
 
 /// When what happened to a connection, as far as sweeps see it: some times a second.
@@ -126,10 +139,7 @@ impl Conn {
             farewell: Farewell::Done,
             failed: None,
             peer,
-            bytes_in: 0,
-            last_read: 0,
-            bytes_out: 0,
-            swept_bytes_out: 0,
+            octets: Octets::default(),
             times: Times::default(),
         }
     }
@@ -153,11 +163,10 @@ impl Conn {
         match self.socket.read(&mut [room(tail)]) {
             Ok(Some(0)) | Err(_) => Reading::End,
             Ok(Some(count)) => {
-                if self.bytes_in == 0 && self.is_foreign(end, tail.get(..count).unwrap_or_default()) {
+                if self.octets.read == 0 && self.is_foreign(end, tail.get(..count).unwrap_or_default()) {
                     return Reading::Nothing;
                 }
-                self.bytes_in += count as u64;
-                self.last_read = count;
+                self.octets.note_read(count);
                 Reading::Some(kept.len() + count)
             }
             Ok(None) => Reading::Nothing,
@@ -168,7 +177,7 @@ impl Conn {
     #[cold]
     fn is_foreign(&mut self, end: End, first: &[u8]) -> bool {
         let Some(foreign) = foreign::recognise(end, first) else { return false };
-        self.bytes_in += first.len() as u64;
+        self.octets.note_read(first.len());
         self.transport = None;
         self.raw_out.buffer().extend_from_slice(&foreign.answer);
         self.fail(TransportError::Foreign(foreign.why));
@@ -187,11 +196,10 @@ impl Conn {
             Ok(Some(count)) => count,
             Ok(None) => return Reading::Nothing,
         };
-        if self.bytes_in == 0 && self.is_foreign(end, scratch.get(..count).unwrap_or_default()) {
+        if self.octets.read == 0 && self.is_foreign(end, scratch.get(..count).unwrap_or_default()) {
             return Reading::Nothing;
         }
-        self.bytes_in += count as u64;
-        self.last_read = count;
+        self.octets.note_read(count);
         plain.clear();
         plain.extend_from_slice(kept);
         self.unwrap_layers(scratch.get(..count).unwrap_or_default(), plain);
@@ -223,7 +231,7 @@ impl Conn {
                 break;
             }
         }
-        if self.bytes_out < BEGINNING_BYTES {
+        if self.octets.written < BEGINNING_BYTES {
             self.release(protocol.out());
         }
         Ok(())
@@ -247,11 +255,11 @@ impl Conn {
         if self.transport.is_some() {
             return Ok(!out.is_empty());
         }
-        write_all(&self.socket, out, &mut self.bytes_out)
+        write_all(&self.socket, out, &mut self.octets.written)
     }
 
     pub fn write_raw(&mut self) -> io::Result<bool> {
-        write_all(&self.socket, &mut self.raw_out, &mut self.bytes_out)
+        write_all(&self.socket, &mut self.raw_out, &mut self.octets.written)
     }
 
     /// Looks whether messages passed, of which there were `messages` so far.
@@ -266,9 +274,9 @@ impl Conn {
 
     /// Gives the memory of the output back, `out` being its binding's, when that was not worth it since the last call.
     pub fn sweep(&mut self, out: &mut Out) {
-        let before = std::mem::replace(&mut self.swept_bytes_out, self.bytes_out);
+        let before = std::mem::replace(&mut self.octets.written_before, self.octets.written);
         let kept = out.capacity() + self.raw_out.capacity();
-        if self.bytes_out - before < (kept * TURNOVERS_MIN) as u64 {
+        if self.octets.written - before < (kept * TURNOVERS_MIN) as u64 {
             self.release(out);
         }
     }

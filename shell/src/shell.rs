@@ -199,7 +199,7 @@ impl Shell {
     fn put_small_first(&self, ready: &mut Vec<Ready>, left: &mut VecDeque<Ready>) {
         let brings_little = |event: &Ready| {
             let entry = self.turn.get(slot(event.token));
-            entry.is_none_or(|entry| entry.host.last_read < LENT_MIN_BYTES)
+            entry.is_none_or(|entry| entry.host.octets.last_read < LENT_MIN_BYTES)
         };
         left.extend(ready.extract_if(.., |event| brings_little(event)));
         left.extend(ready.drain(..));

@@ -413,8 +413,8 @@ fn connection_page(turn: &Turn<Conn>, range: &Range) -> Page<ConnectionView> {
             links: client.links() as usize,
             messages_in: client.messages_in,
             messages_out: client.messages_out,
-            bytes_in: entry.host.bytes_in,
-            bytes_out: entry.host.bytes_out,
+            bytes_in: entry.host.octets.read,
+            bytes_out: entry.host.octets.written,
             waiting: entry.host.waiting(&entry.protocol),
         }
     };
