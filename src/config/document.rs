@@ -68,7 +68,7 @@ pub fn read_file(path: &Path, config: &mut Config, origins: &mut Origins, faults
                 let line = 1 + before.iter().filter(|&&octet| octet == b'\n').count();
                 let file = Arc::new(path.to_owned());
                 let text = "this is not UTF-8, so no configuration: write it anew as text";
-                faults.add(Origin::File(Place { file, line, column: 1 }), text);
+                faults.add(Origin::File(Place { file, line, column: Some(1) }), text);
             }
         },
         Err(why) => faults.add(Origin::Default, format!("the configuration file {why}")),
@@ -115,7 +115,7 @@ impl Reader<'_> {
             Some(before) if !self.faults.is_full() => before.chars().count() + 1,
             _ => 1,
         };
-        Origin::File(Place { file: Arc::clone(&self.file), line, column })
+        Origin::File(Place { file: Arc::clone(&self.file), line, column: Some(column) })
     }
 
     fn fault(&mut self, span: Range<usize>, text: impl FnOnce(&Self) -> String) {

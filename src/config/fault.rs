@@ -13,8 +13,8 @@ pub struct Place {
     pub file: Arc<PathBuf>,
     /// The line, from 1.
     pub line: usize,
-    /// The character in it, from 1.
-    pub column: usize,
+    /// The character in it, from 1, if that is known.
+    pub column: Option<usize>,
 }
 
 /// Where a value comes from.
@@ -49,8 +49,11 @@ impl fmt::Display for Fault {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.origin {
             Origin::Default => write!(out, "{}", self.text),
-            Origin::File(Place { file, line, column }) => {
+            Origin::File(Place { file, line, column: Some(column) }) => {
                 write!(out, "{}:{line}:{column}: {}", file.display(), self.text)
+            }
+            Origin::File(Place { file, line, column: None }) => {
+                write!(out, "{}:{line}: {}", file.display(), self.text)
             }
             Origin::Option(name) => write!(out, "{name}: {}", self.text),
         }
@@ -128,7 +131,7 @@ mod tests {
     #[test]
     fn faults_are_in_the_order_of_their_places_and_bounded() {
         let file = Arc::new(PathBuf::from("a.toml"));
-        let place = |line| Origin::File(Place { file: Arc::clone(&file), line, column: 3 });
+        let place = |line| Origin::File(Place { file: Arc::clone(&file), line, column: Some(3) });
         let mut faults = Faults::default();
         faults.add(place(12), "second");
         faults.add(Origin::Option("--cores"), "third");

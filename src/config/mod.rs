@@ -25,6 +25,7 @@ mod router;
 mod said;
 mod settings;
 mod similar;
+mod words;
 
 pub use bounds::IN_MEMORY_MAX;
 pub use changing::{auto_link, connector, link_route, listener, look, rule};

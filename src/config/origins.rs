@@ -6,12 +6,15 @@
 use std::collections::BTreeMap;
 
 use super::fault::Origin;
+use super::words::Words;
 
 /// Where values come from; those that it does not know are defaults.
 #[derive(Clone, Debug, Default)]
 pub struct Origins {
     settings: BTreeMap<(&'static str, usize, &'static str), Origin>,
     areas: BTreeMap<(&'static str, usize), Origin>,
+    /// In whose words its user is told of them.
+    pub words: Words,
 }
 
 impl Origins {

@@ -20,6 +20,7 @@ use super::fault::{Faults, Origin, Place};
 use super::origins::Origins;
 use super::said;
 use super::settings::{Config, Distribution, Listener, Mechanism, Route, RouterMode, Sasl, Transport};
+use super::words::Words;
 
 /// What is done.
 const DONE: &[(&str, &[&str])] = &[
@@ -143,6 +144,7 @@ pub fn lay(
     (config, origins): (&mut Config, &mut Origins),
     (faults, warnings): (&mut Faults, &mut Vec<String>),
 ) {
+    origins.words = Words::Router;
     let mut laying = Laying { config, origins, faults, warnings };
     let vhosts = if configuration.policy.enables_vhost_policy { Vhosts::Hold } else { Vhosts::Unused };
     configuration.said().iter().for_each(|said| laying.look(said, vhosts));
@@ -169,6 +171,7 @@ pub fn look(configuration: &Configuration, said: &Said<'_>, (faults, warnings): 
 pub fn lay_listener(from: &sections::Listener, configuration: &Configuration, config: &mut Config) -> Outcome {
     let mut outcome = Outcome::default();
     let Outcome { origins, faults, warnings } = &mut outcome;
+    origins.words = Words::Router;
     let mut laying = Laying { config, origins, faults, warnings };
     let listener = laying.listener(from, configuration);
     laying.bound(from);
@@ -180,6 +183,7 @@ pub fn lay_listener(from: &sections::Listener, configuration: &Configuration, co
 pub fn lay_connector(from: &sections::Connector, configuration: &Configuration, config: &mut Config) -> Outcome {
     let mut outcome = Outcome::default();
     let Outcome { origins, faults, warnings } = &mut outcome;
+    origins.words = Words::Router;
     let mut laying = Laying { config, origins, faults, warnings };
     let connector = laying.connector(from, configuration);
     laying.config.connectors = vec![connector];
@@ -208,7 +212,7 @@ pub fn bare(configuration: &Configuration) -> Listener {
 /// A line of the file.
 pub fn origin(line: &Line) -> Origin {
     let file = Arc::new(PathBuf::from(&*line.file));
-    Origin::File(Place { file, line: line.line.max(1) as usize, column: 1 })
+    Origin::File(Place { file, line: line.line.max(1) as usize, column: None })
 }
 
 impl Laying<'_> {
@@ -643,25 +647,25 @@ mod tests {
     #[test]
     fn what_is_not_done_is_refused_or_warned_about() {
         for (text, told) in [
-            ("listener {\n port: 1\n multiTenant: yes\n}\n", "r.conf:3:1: listener.multiTenant"),
+            ("listener {\n port: 1\n multiTenant: yes\n}\n", "r.conf:3: listener.multiTenant"),
             (
                 "listener {\n http: yes\n}\n",
-                "r.conf:2:1: listener.http is \"yes\": that is read, and not run yet: leave it out: --http ADDR",
+                "r.conf:2: listener.http is \"yes\": that is read, and not run yet: leave it out: --http ADDR",
             ),
             ("listener {\n authenticatePeer: yes\n}\n", "heddle user add"),
             (
                 "listener {\n port: 1\n saslMechanisms: EXTERNAL\n}\n",
-                "r.conf:3:1: listener.saslMechanisms is EXTERNAL: there are ANONYMOUS and, with a users file",
+                "r.conf:3: listener.saslMechanisms is EXTERNAL: there are ANONYMOUS and, with a users file",
             ),
-            ("listener {\n host: 127.0.0.1\n port: amqpx\n}\n", "r.conf:3:1: "),
+            ("listener {\n host: 127.0.0.1\n port: amqpx\n}\n", "r.conf:3: "),
             (
                 "sslProfile {\n name: s\n certFile: c\n}\nlistener {\n port: 1\n sslProfile: s\n}\n",
-                "r.conf:7:1: listener.sslProfile without requireSsl",
+                "r.conf:7: listener.sslProfile without requireSsl",
             ),
-            ("connector {\n port: 1\n saslMechanisms: X\n}\n", "r.conf:3:1: connector.saslMechanisms"),
+            ("connector {\n port: 1\n saslMechanisms: X\n}\n", "r.conf:3: connector.saslMechanisms"),
             (
                 "connector {\n port: 1\n saslUsername: u\n saslMechanisms: PLAIN\n}\n",
-                "r.conf:3:1: connector.saslUsername",
+                "r.conf:3: connector.saslUsername",
             ),
             ("listener {\n host: 127.0.0.1\n socketAddressFamily: IPv6\n}\n", "is no address of IPv6"),
             ("listener {\n host: ::1\n socketAddressFamily: IPv4\n}\n", "is no address of IPv4"),

@@ -6,6 +6,16 @@ use engine_router_conf::{Configuration, Origin, Place};
 use super::origins::Origins;
 use super::routed;
 
+/// Settings of the router by the attributes that say them.
+const OF_ROUTER: &[(&str, &[&str])] = &[
+    ("mode", &["mode"]),
+    ("hello_ms", &["helloIntervalSeconds"]),
+    ("hello_age_ms", &["helloMaxAgeSeconds"]),
+    ("advertise_ms", &["raIntervalSeconds"]),
+    ("advertise_flux_ms", &["raIntervalFluxSeconds"]),
+    ("link_state_age_ms", &["remoteLsMaxAgeSeconds"]),
+];
+
 /// Settings of a listener by the attributes that say them, of which the first that stands there is told.
 const OF_LISTENERS: &[(&str, &[&str])] = &[
     ("address", &["port", "host", "socketAddressFamily"]),
@@ -88,6 +98,7 @@ pub fn note(configuration: &Configuration, origins: &mut Origins) {
             }
         }
     };
+    all("router", 0, &configuration.router.origin, OF_ROUTER);
     for (index, listener) in configuration.listeners.iter().enumerate() {
         all("listeners", index, &listener.origin, OF_LISTENERS);
         all("listeners", index, &configuration.policy.origin, &[("max_message_size", &["maxMessageSize"])]);

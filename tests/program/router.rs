@@ -321,11 +321,16 @@ fn a_file_of_qdrouterd_is_run_and_becomes_a_configuration() {
 
 /// What `heddle config print` says of a file of qdrouterd's with options; whether it is right, too.
 fn printed(text_of_file: &str, options: &[&str]) -> (bool, String) {
+    told_by("print", text_of_file, options)
+}
+
+/// The same with another command of `heddle config`.
+fn told_by(command: &str, text_of_file: &str, options: &[&str]) -> (bool, String) {
     let folder = TempDir::new().expect("a folder");
     let path = folder.path().join("r.conf");
     std::fs::write(&path, text_of_file).expect("a file");
     let path = path.to_string_lossy().into_owned();
-    let output = run(&[&["config", "print", "--router", &path], options].concat());
+    let output = run(&[&["config", command, "--router", &path], options].concat());
     (output.status.success(), text(&output))
 }
 
@@ -381,6 +386,43 @@ fn what_a_file_of_qdrouterd_says_is_told_with_its_line() {
         ("max_frame_size", "default"),
     ] {
         assert!(has(&said, value, from), "{value} from {from}: {said}");
+    }
+}
+
+#[test]
+fn what_is_wrong_with_a_file_of_qdrouterd_is_told_in_its_words() {
+    let router = "router {\n    id: R1\n    mode: interior\n}\n";
+    let slow = "router {\n    id: R1\n    helloIntervalSeconds: 5\n    helloMaxAgeSeconds: 1\n}\n";
+    let (is_right, said) = told_by("check", slow, &["--listen", "127.0.0.1:7000"]);
+    assert!(!is_right && said.contains("r.conf:4: helloMaxAgeSeconds, in ms, is 1000, and helloInt"), "{said}");
+    let connector = |more: &str| format!("connector {{\n    name: c\n    host: h\n    port: 1\n    {more}\n}}\n");
+    let link = |more: &str| format!("autoLink {{\n    address: q\n    direction: in\n    {more}\n}}\n");
+    let tls = "listener {\n    port: 1\n    sslProfile: p\n    requireSsl: yes\n}\nsslProfile {\n    name: p\n";
+    let port = |host: &str| format!("listener {{\n    port: 1\n    host: {host}\n}}\n");
+    for (file, line, told) in [
+        (connector("saslUsername: u\n    saslMechanisms: PLAIN"), 9, "write saslPassword: file:PATH or env:NAME"),
+        (connector("saslUsername: u\n    saslPassword: env:NOT_THERE"), 10, "saslPassword: the environment variable"),
+        (connector("sslProfile: p\n}\nsslProfile {\n    name: p"), 9, "its sslProfile needs caCertFile"),
+        (connector("") + &link("connection: d"), 14, "autoLink \"q\": no connector and no listener is called \"d\""),
+        (connector("role: inter-router") + &link("connection: c"), 14, "write role: route-container"),
+        (connector("") + &link(""), 11, "write connection: NAME (of a connector or listener) or containerId: ID"),
+        (format!("{tls}}}\n"), 7, "write certFile and privateKeyFile"),
+        (
+            format!("{tls}    certFile: no-such.pem\n    privateKeyFile: none.pem\n}}\n"),
+            12,
+            "certFile: no-such.pem does",
+        ),
+        (
+            port("127.0.0.1") + &port("127.0.0.1"),
+            9,
+            "the listener of line 5 has '127.0.0.1:1' too: give this one another",
+        ),
+    ] {
+        let (is_right, said) = told_by("check", &format!("{router}{file}"), &[]);
+        assert!(!is_right && said.contains(&format!("r.conf:{line}: ")) && said.contains(told), "{told}: {said}");
+        let is_ours = |word: &&str| word.contains('_') && !word.contains("NOT_THERE") && !word.contains('/');
+        let ours: Vec<&str> = said.split_whitespace().filter(is_ours).collect();
+        assert!(ours.is_empty() && !said.contains(" = \""), "words of another file, {ours:?}: {said}");
     }
 }
 

@@ -69,13 +69,16 @@ fn of_endpoint(section: &str, host: &str, port: &str) -> String {
 
 fn same(attributes: &Attributes, name: &str, before: u32) -> (String, String) {
     let section = attributes.of.section;
+    if section == "listener" && attributes.given("name").is_none() {
+        let address = name.strip_prefix("listener/").unwrap_or(name);
+        let wrong = format!("the listener of line {before} has {} too", shown(address));
+        return (wrong, "give this one another port or host, or leave one out".to_owned());
+    }
     let wrong = format!("the {section} of line {before} is called {} too", shown(name));
     let advice = match section {
         "log" => "write all attributes of a module in one section",
         "vhost" => "write all groups of a host name in one section",
-        "listener" | "connector" if attributes.given("name").is_none() => {
-            "give each a name of its own, or leave one out"
-        }
+        "connector" if attributes.given("name").is_none() => "give each a name of its own, or leave one out",
         _ => "give each a name of its own",
     };
     (wrong, advice.to_owned())

@@ -64,7 +64,7 @@ impl Resolving<'_> {
     /// What is allowed, and lets others in.
     fn warn_of(&mut self, connector: &Connector, called: &str) {
         if is_secure(connector) && !connector.verify_hostname {
-            self.warnings.push(format!(
+            self.warn(format!(
                 "{called}: verify_hostname is false: whoever has a certificate of these authorities can stand in for the \
                  peer"
             ));
@@ -76,7 +76,7 @@ impl Resolving<'_> {
             && connector.sasl_username.is_some()
             && !is_secure(connector)
         {
-            self.warnings.push(format!(
+            self.warn(format!(
                 "{called}: the password crosses the network to {away} in clear: set transport to \"tls\" or \"wss\""
             ));
         }

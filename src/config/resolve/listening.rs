@@ -23,7 +23,11 @@ pub struct Resolving<'a> {
 
 impl Resolving<'_> {
     pub(super) fn fault(&mut self, area: &'static str, index: usize, setting: &'static str, text: String) {
-        self.faults.add(self.origins.place(area, index, setting), text);
+        self.faults.add(self.origins.place(area, index, setting), self.origins.words.say(text));
+    }
+
+    pub(super) fn warn(&mut self, text: String) {
+        self.warnings.push(self.origins.words.say(text));
     }
 
     /// The addresses of an endpoint that this machine can have.

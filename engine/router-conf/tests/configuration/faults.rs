@@ -357,9 +357,7 @@ const CONNECTIONS: Cases<'_> = &[
     ),
     (
         "listener {\n port: 1\n}\nlistener {\n port: 1\n}\n",
-        &[
-            "a.conf:4: the listener of line 1 is called 'listener/:1' too: give each a name of its own, or leave one out",
-        ],
+        &["a.conf:4: the listener of line 1 has ':1' too: give this one another port or host, or leave one out"],
     ),
     (
         "connector {\n name: a\n}\nconnector {\n port: 1\n name: a\n}\n",
