@@ -36,6 +36,17 @@ struct Node {
     link: Slot,
     /// What was written there.
     out: Vec<u8>,
+    /// What was written to its client, if somebody looks at that.
+    seen: Option<Vec<u8>>,
+}
+
+/// What clients were told.
+#[derive(Debug, Default)]
+pub struct Told {
+    /// Octets to the producer.
+    pub producer: Vec<u8>,
+    /// Octets to the consumer.
+    pub consumer: Vec<u8>,
 }
 
 /// Two routers, a producer at the first and a consumer at the second.
@@ -120,6 +131,26 @@ impl Hops {
         );
     }
 
+    /// Says what both clients say, of which every socket gives so many octets at a time, each in a turn, until nothing is on the way any
+    /// more. What was read is overwritten when its turn is over.
+    pub fn exchange(&mut self, producer: &[u8], consumer: &[u8], octets: usize) -> Told {
+        let Self { first, second, now_ns, .. } = self;
+        (first.seen, second.seen) = (Some(Vec::new()), Some(Vec::new()));
+        second.read(self.consumer, consumer, (octets, *now_ns));
+        first.read(self.producer, producer, (octets, *now_ns));
+        loop {
+            let (to_first, to_second) = (std::mem::take(&mut second.out), std::mem::take(&mut first.out));
+            // What a turn did not come to is for the next one, also when nothing more comes.
+            if to_first.is_empty() && to_second.is_empty() && !(first.go_on(*now_ns) | second.go_on(*now_ns)) {
+                break;
+            }
+            first.read(first.link, &to_first, (octets, *now_ns));
+            second.read(second.link, &to_second, (octets, *now_ns));
+        }
+        let [producer, consumer] = [first, second].map(|node| node.seen.take().unwrap_or_default());
+        Told { producer, consumer }
+    }
+
     /// Several turns.
     pub fn turns(&mut self, turns: u32) {
         for _ in 0..turns {
@@ -155,7 +186,28 @@ impl Node {
             Going::In => Bind::server(amqp, Moves::Never, 0).with_peer(peer),
         };
         let Ok(link) = turn.insert(Protocol::Amqp(bind), ()) else { panic!("there is room for it") };
-        Self { turn, registry: Registry::new(addresses, 1, Some(network)), link, out: Vec::new() }
+        Self { turn, registry: Registry::new(addresses, 1, Some(network)), link, out: Vec::new(), seen: None }
+    }
+
+    /// A turn in which nothing comes; gives whether anything was written.
+    fn go_on(&mut self, now_ns: u64) -> bool {
+        let written = |node: &Self| node.out.len() + node.seen.as_ref().map_or(0, Vec::len);
+        let before = written(self);
+        self.turn.begin(now_ns, 0);
+        self.finish();
+        written(self) != before
+    }
+
+    /// Reads what came on a connection as the shell does, behind what its binding kept: so many octets in each turn.
+    fn read(&mut self, slot: Slot, input: &[u8], (octets, now_ns): (usize, u64)) {
+        for piece in input.chunks(octets) {
+            let kept = self.turn.get(slot).map(|entry| entry.protocol.kept()).unwrap_or_default();
+            let mut bytes = [kept, piece].concat();
+            self.turn.begin(now_ns, 0);
+            self.turn.receive(slot, &bytes);
+            bytes.fill(0xee);
+            self.finish();
+        }
     }
 
     /// Reads what the other one wrote, and does what is due.
@@ -196,6 +248,8 @@ impl Node {
             while let Some(out) = self.turn.poll_output(slot) {
                 if slot == self.link {
                     out.drain_into(&mut self.out);
+                } else if let Some(seen) = &mut self.seen {
+                    out.drain_into(seen);
                 } else {
                     let bytes = out.len();
                     out.advance(bytes);
