@@ -38,7 +38,9 @@ struct Clients {
     random: Random,
     priority: u8,
     sent: u32,
-    /// What the producer sent unsettled, and heard nothing of.
+    /// What the producer sent settled.
+    settled: BTreeSet<u32>,
+    /// What it sent unsettled, and heard nothing of.
     unsettled: BTreeSet<u32>,
     received: u32,
     /// What the consumer has not decided on.
@@ -47,6 +49,8 @@ struct Clients {
     messages: Vec<u8>,
     /// What the producer heard of each.
     outcomes: BTreeMap<u32, String>,
+    /// What the consumer decided of each that it got, in the order in which they were sent.
+    decided: BTreeMap<u32, String>,
 }
 
 impl Clients {
@@ -55,11 +59,13 @@ impl Clients {
             random: Random(seed),
             priority: if seed.is_multiple_of(4) { (seed / 4) as u8 % 10 } else { 4 },
             sent: 0,
+            settled: BTreeSet::new(),
             unsettled: BTreeSet::new(),
             received: 0,
             held: Vec::new(),
             messages: Vec::new(),
             outcomes: BTreeMap::new(),
+            decided: BTreeMap::new(),
         }
     }
 
@@ -81,9 +87,7 @@ impl Clients {
             let body: Vec<u8> = (0..self.random.below(sizes)).map(|octet| (octet as u8) ^ (self.sent as u8)).collect();
             engine_message::encode::binary(&mut payload, &body);
             let (tag, settled) = (self.sent.to_be_bytes(), self.random.below(7) == 0);
-            if !settled {
-                self.unsettled.insert(self.sent);
-            }
+            if settled { &mut self.settled } else { &mut self.unsettled }.insert(self.sent);
             let transfer = Transfer {
                 delivery_id: Some(self.sent),
                 delivery_tag: Some(&tag),
@@ -115,6 +119,8 @@ impl Clients {
                 _ => DeliveryState::Accepted,
             };
             let (first, last) = (of_these[0], of_these.last().copied());
+            let said = format!("{:?} true", Some(&state));
+            self.decided.extend(of_these.iter().map(|id| (*id, said.clone())));
             let disposition =
                 Disposition { role: Role::Receiver, first, last, settled: true, state: Some(state), batchable: false };
             encode_disposition(&mut out, 0, &disposition);
@@ -190,6 +196,11 @@ fn however_much_is_read_at_a_time_clients_are_told_the_same() {
     for seed in 0..SEEDS {
         let whole = run(seed, usize::MAX);
         assert!(whole.received > 0 && whole.messages.len() > 1000, "seed {seed}: messages came");
+        // Nothing is lost here, so that the consumer has for each the number that its producer gave it; it wants all of them unsettled.
+        assert_eq!(whole.sent, whole.received, "seed {seed}: nothing is lost");
+        let decided: BTreeMap<_, _> =
+            whole.decided.clone().into_iter().filter(|(id, _)| !whole.settled.contains(id)).collect();
+        assert!(whole.outcomes == decided, "seed {seed}: the producer hears what the consumer decided");
         for octets in [700, 9_000, 20_000, 256 << 10] {
             let pieces = run(seed, octets);
             assert_eq!((pieces.sent, pieces.received), (whole.sent, whole.received), "seed {seed}, reads of {octets}");

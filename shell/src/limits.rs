@@ -23,6 +23,8 @@ pub(crate) const TURN_BYTES: usize = 128 * 1024;
 /// What one read brings of the router's small messages goes on when it was read, from where it lies, if it is as many octets; less is copied, and goes on
 /// with what others bring in the turn: more than one frame of messages that go together, so that what is small goes together, too.
 pub(crate) const LENT_MIN_BYTES: usize = 16 * 1024;
+/// What a read of a connection brings that is read before others when it comes again: less than messages make that came together.
+pub(crate) const LITTLE_BYTES: usize = LENT_MIN_BYTES;
 /// Octets of messages that consumers are given in one turn; what they may have beyond it comes in the next one. It is more than what
 /// one turn reads, so that a queue does not grow for it, and so little that a message is written while it is in the core's cache,
 /// and that nobody waits long for a consumer with much credit and a deep queue.

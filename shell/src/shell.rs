@@ -25,7 +25,7 @@ use crate::accepting::Door;
 use crate::config::ShellConfig;
 use crate::connection::{Conn, Reading};
 use crate::connectors::{Connectors, Share, is_connectors};
-use crate::limits::{LENT_MIN_BYTES, OUT_STOP_READING, READ_BYTES, SCAN_PERIOD_NS, STOP_TIMEOUT_NS, TURN_BYTES};
+use crate::limits::{LITTLE_BYTES, OUT_STOP_READING, READ_BYTES, SCAN_PERIOD_NS, STOP_TIMEOUT_NS, TURN_BYTES};
 use crate::lines::Lines;
 use crate::parting::{Parting, Patience};
 use crate::post::Post;
@@ -199,7 +199,7 @@ impl Shell {
     fn put_small_first(&self, ready: &mut Vec<Ready>, left: &mut VecDeque<Ready>) {
         let brings_little = |event: &Ready| {
             let entry = self.turn.get(slot(event.token));
-            entry.is_none_or(|entry| entry.host.octets.last_read < LENT_MIN_BYTES)
+            entry.is_none_or(|entry| entry.host.octets.last_read < LITTLE_BYTES)
         };
         left.extend(ready.extract_if(.., |event| brings_little(event)));
         left.extend(ready.drain(..));

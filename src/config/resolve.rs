@@ -229,7 +229,7 @@ impl Resolving<'_> {
         };
         let name = format!("listener {}", listener.address);
         let mut fault = |setting: &'static str, text: &str| {
-            self.fault(Listener::NAME, index, setting, format!("{name}: {text}"));
+            self.fault_of((Listener::NAME, index), setting, &name, text);
         };
         let secure = matches!(listener.transport, Transport::Tls | Transport::Wss);
         if secure && listener.certificate.is_none() && listener.key.is_none() {

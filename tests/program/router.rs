@@ -402,6 +402,11 @@ fn what_is_wrong_with_a_file_of_qdrouterd_is_told_in_its_words() {
     for (file, line, told) in [
         (connector("saslUsername: u\n    saslMechanisms: PLAIN"), 9, "write saslPassword: file:PATH or env:NAME"),
         (connector("saslUsername: u\n    saslPassword: env:NOT_THERE"), 10, "saslPassword: the environment variable"),
+        (
+            connector("saslUsername: u\n    saslMechanisms: PLAIN").replace("name: c", "name: key"),
+            9,
+            "connector key: PLAIN needs a",
+        ),
         (connector("sslProfile: p\n}\nsslProfile {\n    name: p"), 9, "its sslProfile needs caCertFile"),
         (connector("") + &link("connection: d"), 14, "autoLink \"q\": no connector and no listener is called \"d\""),
         (connector("role: inter-router") + &link("connection: c"), 14, "write role: route-container"),

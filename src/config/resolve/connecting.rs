@@ -53,7 +53,7 @@ impl Resolving<'_> {
                 });
                 let called = called(connector, index);
                 for (setting, text) in wrong {
-                    self.fault(Connector::NAME, index, setting, format!("{called}: {text}"));
+                    self.fault_of((Connector::NAME, index), setting, &called, &text);
                 }
                 self.warn_of(connector, &called);
                 ConnectTo { tls, credentials }
@@ -64,10 +64,9 @@ impl Resolving<'_> {
     /// What is allowed, and lets others in.
     fn warn_of(&mut self, connector: &Connector, called: &str) {
         if is_secure(connector) && !connector.verify_hostname {
-            self.warn(format!(
-                "{called}: verify_hostname is false: whoever has a certificate of these authorities can stand in for the \
-                 peer"
-            ));
+            let text =
+                "verify_hostname is false: whoever has a certificate of these authorities can stand in for the peer";
+            self.warn_about(called, text);
         }
         let is_here = |endpoint: &Endpoint| endpoint.address().is_some_and(|ip| ip.to_canonical().is_loopback());
         let away =
@@ -76,9 +75,8 @@ impl Resolving<'_> {
             && connector.sasl_username.is_some()
             && !is_secure(connector)
         {
-            self.warn(format!(
-                "{called}: the password crosses the network to {away} in clear: set transport to \"tls\" or \"wss\""
-            ));
+            let text = "in clear: set transport to \"tls\" or \"wss\"";
+            self.warn_about(called, &format!("the password crosses the network to {away} {text}"));
         }
     }
 }

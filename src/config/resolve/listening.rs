@@ -23,11 +23,23 @@ pub struct Resolving<'a> {
 
 impl Resolving<'_> {
     pub(super) fn fault(&mut self, area: &'static str, index: usize, setting: &'static str, text: String) {
-        self.faults.add(self.origins.place(area, index, setting), self.origins.words.say(text));
+        self.faults.add(self.origins.place(area, index, setting), self.origins.words.say(&text));
     }
 
-    pub(super) fn warn(&mut self, text: String) {
-        self.warnings.push(self.origins.words.say(text));
+    /// The same of a thing that has a name, which is told as it stands.
+    pub(super) fn fault_of(
+        &mut self,
+        (area, index): (&'static str, usize),
+        setting: &'static str,
+        of: &str,
+        text: &str,
+    ) {
+        let text = format!("{of}: {}", self.origins.words.say(text));
+        self.faults.add(self.origins.place(area, index, setting), text);
+    }
+
+    pub(super) fn warn_about(&mut self, of: &str, text: &str) {
+        self.warnings.push(format!("{of}: {}", self.origins.words.say(text)));
     }
 
     /// The addresses of an endpoint that this machine can have.

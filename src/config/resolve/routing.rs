@@ -167,7 +167,8 @@ impl Resolving<'_> {
                 }
                 Err(wrong) => wrong,
             };
-            self.fault(AutoLink::NAME, index, setting, format!("auto_links {:?}: {wrong}", link.address));
+            let of = format!("{} {:?}", self.origins.words.auto_links(), link.address);
+            self.fault_of((AutoLink::NAME, index), setting, &of, &wrong);
         }
         links
     }

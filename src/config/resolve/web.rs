@@ -65,12 +65,12 @@ impl Resolving<'_> {
                 );
                 self.fault(Http::NAME, 0, "address", text);
             } else if http.token_file.is_none() && http.client_ca.is_none() {
-                self.warn(format!(
+                self.warnings.push(format!(
                     "http.address is {remote}: whoever reaches it reads names of queues, peers and users, as neither \
                      http.token_file nor http.client_ca is set"
                 ));
             } else if !tokens.is_empty() && tls.is_none() {
-                self.warn(format!(
+                self.warnings.push(format!(
                     "http.address is {remote}: tokens cross the network in clear, as http.certificate is not set"
                 ));
             }

@@ -263,7 +263,7 @@ impl<M> Deliveries<M> {
     }
 
     /// What a delivery is called outside, where it was sent.
-    pub fn called(&self, key: DeliveryKey) -> DeliveryKey {
+    pub fn known_as(&self, key: DeliveryKey) -> DeliveryKey {
         self.get(key).and_then(|delivery| delivery.rest.of_run).unwrap_or(key)
     }
 
@@ -457,7 +457,9 @@ impl<M> Deliveries<M> {
             octets += content.as_ref().map_or(0, |_| delivery.rest.octets);
         }
         assert_eq!(octets, self.waiting, "what waits is counted");
-        self.runs.check();
+        let used = self.places.iter().filter(|place| place.is_used).count();
+        let in_runs = self.runs.check();
+        assert_eq!(used + in_runs, self.count(), "deliveries are counted");
     }
 
     /// How many there are.

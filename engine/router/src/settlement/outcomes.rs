@@ -10,6 +10,7 @@ use super::keys::{CopyKey, DeliveryKey};
 use super::line::Row;
 use super::links::{InLink, OutLink};
 use super::machine::Settlement;
+use super::runs::{RunKey, Taken};
 use super::state::{Settling, State};
 
 impl<M: Clone> Settlement<M> {
@@ -68,7 +69,7 @@ impl<M: Clone> Settlement<M> {
             match known.stage {
                 // One that is sent in parts is aborted with its end.
                 Stage::Sent if !self.streams.is_open(copy) => {
-                    let copy = CopyKey { delivery: self.deliveries.called(delivery), index };
+                    let copy = CopyKey { delivery: self.deliveries.known_as(delivery), index };
                     self.actions.push_back(Action::Abort { link: known.link, copy });
                 }
                 Stage::Waiting => self.take_waiting(copy, &known),
@@ -83,11 +84,11 @@ impl<M: Clone> Settlement<M> {
 
     /// A receiver's link is gone: what it was not sent is released, what it was sent has failed.
     pub fn handle_out_lost(&mut self, link: OutLink) {
-        self.leave_runs(self.outs.get(link.0).map(|receiver| receiver.runs.runs.clone()));
         let Some(receiver) = self.outs.remove(link.0) else { return };
         for row in [Row::Awaited, Row::Unawaited] {
             receiver.line.iter(row).for_each(|copy| self.lose(copy, State::Released));
         }
+        self.fail_runs(receiver.runs.runs);
         for copy in receiver.sent {
             self.lose(copy, State::failed());
         }
@@ -99,7 +100,8 @@ impl<M: Clone> Settlement<M> {
         for key in self.streams.of_link(link) {
             self.handle_abort(key);
         }
-        self.leave_runs(self.ins.get(link.0).map(|sender| sender.runs.runs.clone()));
+        let runs = self.ins.get(link.0).map(|sender| sender.runs.runs.clone()).unwrap_or_default();
+        self.leave_runs(runs);
         let Some(sender) = self.ins.remove(link.0) else { return };
         // First of all: what is dropped below may be another one of them, whose sender is not to be told.
         for key in &sender.unsettled {
@@ -216,17 +218,28 @@ impl<M: Clone> Settlement<M> {
         }
     }
 
+    /// The receiver of these runs is gone: senders hear of all that is in them.
+    fn fail_runs(&mut self, runs: Vec<RunKey>) {
+        for run in runs {
+            for key in self.deliveries.runs.keys(run) {
+                let Some(Taken { ends, number, emptied }) = self.deliveries.runs.take(key, 1) else { continue };
+                self.say((ends.sender, number), key, Some(State::failed()), Settling::Settled);
+                self.forget_taken(ends, emptied, 1);
+            }
+        }
+    }
+
     fn say(&mut self, sender: (InLink, u32), delivery: DeliveryKey, state: Option<State>, settling: Settling) {
         let (link, number) = sender;
         if let Some(state) = &state {
             self.totals.count(state, 1);
         }
-        let delivery = self.deliveries.called(delivery);
+        let delivery = self.deliveries.known_as(delivery);
         self.actions.push_back(Action::TellSender { link, delivery, number, state, settling });
     }
 
     fn tell_receiver(&mut self, link: OutLink, copy: CopyKey, state: Option<State>, settling: Settling) {
-        let copy = CopyKey { delivery: self.deliveries.called(copy.delivery), index: copy.index };
+        let copy = CopyKey { delivery: self.deliveries.known_as(copy.delivery), index: copy.index };
         self.actions.push_back(Action::TellReceiver { link, copy, state, settling });
     }
 

@@ -177,7 +177,12 @@ impl Runs {
         }
     }
 
-    /// The ends of one, and those to be changed.
+    /// Between whom one is.
+    pub fn ends(&self, key: RunKey) -> Option<&Ends> {
+        Some(&self.runs.get(key.0 as usize)?.ends)
+    }
+
+    /// The same, to be changed.
     #[inline]
     pub fn ends_mut(&mut self, key: RunKey) -> Option<&mut Ends> {
         Some(&mut self.runs.get_mut(key.0 as usize)?.ends)
@@ -230,14 +235,20 @@ impl Runs {
         self.open
     }
 
-    /// Asserts what must hold between two inputs.
-    pub fn check(&self) {
+    /// Asserts what must hold between two inputs; gives how many deliveries are in runs.
+    pub fn check(&self) -> usize {
         let open: u32 = self.runs.iter().map(|run| run.open.count_ones()).sum();
         assert_eq!(open as usize, self.open, "what is in runs is counted");
-        let left: u32 = self.runs.iter().map(|run| run.left).sum();
-        assert_eq!(left as usize, self.left.len(), "what has left is known");
+        for (place, run) in (0..).zip(&self.runs) {
+            let place = |number| Which { run: RunKey(place), number }.key(0).place;
+            let left = self.left.range(place(0)..=place(RUN_MAX - 1));
+            assert_eq!(left.count(), run.left as usize, "what has left is known");
+        }
         let used = self.runs.iter().filter(|run| run.open != 0 || run.left != 0).count();
         assert_eq!(used + self.free.len(), self.runs.len(), "a run that nobody needs is free");
+        let is_free = |key: &RunKey| self.runs.get(key.0 as usize).is_some_and(|run| run.open == 0 && run.left == 0);
+        assert!(self.free.iter().all(is_free), "and no other one");
+        open as usize
     }
 }
 

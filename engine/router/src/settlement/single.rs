@@ -116,7 +116,7 @@ impl<M: Clone> Settlement<M> {
 
     /// So many deliveries were taken out of a run: its ends have as many fewer, and the sender credit for others.
     #[inline]
-    fn forget_taken(&mut self, ends: Ends, emptied: Option<RunKey>, count: u32) {
+    pub(super) fn forget_taken(&mut self, ends: Ends, emptied: Option<RunKey>, count: u32) {
         if let Some(out) = self.outs.get_mut(ends.receiver.0) {
             out.runs.deliveries -= count;
         }
@@ -173,8 +173,8 @@ impl<M: Clone> Settlement<M> {
     }
 
     /// All that is in these runs leaves them.
-    pub(super) fn leave_runs(&mut self, runs: Option<Vec<RunKey>>) {
-        for run in runs.into_iter().flatten() {
+    pub(super) fn leave_runs(&mut self, runs: Vec<RunKey>) {
+        for run in runs {
             for key in self.deliveries.runs.keys(run) {
                 self.alone(key);
             }
@@ -187,6 +187,23 @@ impl<M: Clone> Settlement<M> {
         let count = |of: &[RunKey]| of.iter().map(|run| runs.keys(*run).count() as u32).sum::<u32>();
         let ins: Vec<_> = self.ins.iter().map(|(_, sender)| &sender.runs).collect();
         let outs: Vec<_> = self.outs.iter().map(|(_, out)| &out.runs).collect();
+        for (link, sender) in self.ins.iter() {
+            let is_its = |(at, run): (u32, &RunKey)| {
+                let ends = runs.ends(*run);
+                ends.is_some_and(|ends| (ends.sender.0, ends.at_sender) == (link, at)) && runs.keys(*run).count() > 0
+            };
+            assert!(
+                (0..).zip(&sender.runs.runs).all(is_its),
+                "a sender's run knows its place, and has something in it"
+            );
+        }
+        for (link, out) in self.outs.iter() {
+            let is_its = |(at, run): (u32, &RunKey)| {
+                runs.ends(*run).is_some_and(|ends| (ends.receiver.0, ends.at_receiver) == (link, at))
+            };
+            assert!((0..).zip(&out.runs.runs).all(is_its), "so does a receiver's");
+            assert!(out.run.is_none_or(|run| out.runs.runs.contains(&run)), "the last one is one of them");
+        }
         for of in [&ins, &outs] {
             assert!(of.iter().all(|of| count(&of.runs) == of.deliveries), "a link has counted what is in its runs");
             let sum: u32 = of.iter().map(|of| of.deliveries).sum();

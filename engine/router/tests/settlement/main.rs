@@ -1,5 +1,6 @@
 //! Deliveries through one router, and through several.
 
+mod alike;
 mod bounds;
 mod chain;
 mod copied;

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use bytes::Bytes;
 use engine_core::command::{Modified, Outcome, Settled};
 use engine_core::event::KEY_NONE;
 use engine_core::key::LinkKey;
@@ -20,9 +21,13 @@ enum Step {
     Sender(u16, usize),
     Receiver(u16, usize),
     Send(Index, Settled),
+    /// So many, one behind the other.
+    Several(Index, u32),
     Grant(Index, u32),
     Drain(Index),
     Settle(Index, u8),
+    /// So many at a time, as far as their keys follow each other.
+    Accept(Index, usize),
     Detach(Index),
     Arrive(Index),
     Publish(u16, usize, Settled),
@@ -37,9 +42,11 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => (0..3_u16, 0..2_usize).prop_map(|(shard, address)| Step::Sender(shard, address)),
         1 => (0..3_u16, 0..2_usize).prop_map(|(shard, address)| Step::Receiver(shard, address)),
         6 => (index(), settled).prop_map(|(link, settled)| Step::Send(link, settled)),
-        3 => (index(), 1..5_u32).prop_map(|(link, credit)| Step::Grant(link, credit)),
+        2 => (index(), 2..9_u32).prop_map(|(link, count)| Step::Several(link, count)),
+        3 => (index(), 1..9_u32).prop_map(|(link, credit)| Step::Grant(link, credit)),
         1 => index().prop_map(Step::Drain),
         5 => (index(), 0..4_u8).prop_map(|(link, outcome)| Step::Settle(link, outcome)),
+        3 => (index(), 1..9_usize).prop_map(|(link, count)| Step::Accept(link, count)),
         1 => index().prop_map(Step::Detach),
         12 => index().prop_map(Step::Arrive),
         3 => (0..3_u16, 0..2_usize, settled_too).prop_map(|(shard, at, settled)| Step::Publish(shard, at, settled)),
@@ -79,12 +86,10 @@ impl Model {
                 self.receivers.push(self.world.receiver(*shard, ADDRESSES[*address], settle));
             }
             Step::Send(index, settled) => {
-                let able: Vec<_> = senders.into_iter().filter(|link| self.world.seen[link].credit > 0).collect();
-                if let Some(link) = pick(&able, index) {
-                    self.sent.insert(self.number, (link, *settled));
-                    self.world.send(link, self.number, *settled);
-                    self.number += 1;
-                }
+                pick(&senders, index).into_iter().for_each(|link| self.send(link, 1, *settled));
+            }
+            Step::Several(index, count) => {
+                pick(&senders, index).into_iter().for_each(|link| self.send(link, *count, Settled::No));
             }
             Step::Grant(index, credit) => {
                 pick(&receivers, index).into_iter().for_each(|link| self.world.grant(link, *credit));
@@ -97,6 +102,9 @@ impl Model {
             }
             Step::Settle(index, outcome) => {
                 pick(&receivers, index).into_iter().for_each(|link| self.settle(link, *outcome));
+            }
+            Step::Accept(index, count) => {
+                pick(&receivers, index).into_iter().for_each(|link| self.accept(link, *count));
             }
             Step::Detach(index) => {
                 let all: Vec<_> = senders.into_iter().chain(receivers).collect();
@@ -126,6 +134,29 @@ impl Model {
                 }
             }
         }
+    }
+
+    /// So many, as far as the sender has credit.
+    fn send(&mut self, link: LinkKey, count: u32, settled: Settled) {
+        for _ in 0..count.min(self.world.seen[&link].credit) {
+            self.sent.insert(self.number, (link, settled));
+            self.world.send(link, self.number, settled);
+            self.number += 1;
+        }
+    }
+
+    fn accept(&mut self, link: LinkKey, count: usize) {
+        let decided = self.decided.entry(link).or_default();
+        let came = &self.world.seen[&link].came[*decided..];
+        let Some(&(first, _)) = came.first().filter(|(key, _)| *key != KEY_NONE) else {
+            return self.settle(link, 3);
+        };
+        let follows = |(key, more): &(&(u64, Bytes), u64)| key.0 == first + more;
+        let count = came.iter().zip(0..).take(count).take_while(follows).count();
+        self.accepted.extend(&self.world.got(link)[*decided..*decided + count]);
+        *decided += count;
+        self.world.with(link.shard, |router| router.handle_accepted(first, count as u32));
+        self.world.collect();
     }
 
     fn settle(&mut self, link: LinkKey, outcome: u8) {

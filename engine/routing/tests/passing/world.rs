@@ -352,7 +352,7 @@ impl World {
         }
     }
 
-    fn collect(&mut self) {
+    pub fn collect(&mut self) {
         self.collect_from(&[]);
     }
 
