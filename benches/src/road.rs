@@ -13,6 +13,7 @@ use amqp_codec::performative::{
 };
 use amqp_proto::Config;
 use engine_core::Core;
+use engine_core::command::Settled;
 use engine_core::limits::{CoreConfig, Storage};
 use engine_home::{AddressRules, Home, HomeConfig, Moves, Slot};
 use engine_router::RouterId;
@@ -117,7 +118,10 @@ impl Road {
 
 /// The transfers of one turn, as their producer writes them.
 pub(crate) fn transfers(size: usize, sent: Sent) -> Vec<u8> {
-    let settled = matches!(sent, Sent::Presettled | Sent::RoutedPresettled);
+    let settled = match sent {
+        Sent::Presettled | Sent::RoutedPresettled => Settled::Yes,
+        Sent::Unsettled | Sent::Durable | Sent::Routed => Settled::No,
+    };
     let mut payload = Vec::new();
     if sent == Sent::Durable {
         engine_message::section::Header { durable: true, ..Default::default() }.encode(&mut payload);
@@ -126,18 +130,23 @@ pub(crate) fn transfers(size: usize, sent: Sent) -> Vec<u8> {
     engine_message::encode::binary(&mut payload, &vec![b'x'; size]);
     let mut transfers = Vec::new();
     for id in 0..batch(size) {
-        let tag = id.to_be_bytes();
-        let transfer = Transfer {
-            delivery_id: Some(id),
-            delivery_tag: Some(&tag),
-            message_format: Some(0),
-            settled: Some(settled),
-            ..Transfer::default()
-        };
-        encode_transfer(&mut transfers, 0, &transfer, payload.len());
-        transfers.extend_from_slice(&payload);
+        transfer(&mut transfers, id, settled, &payload);
     }
     transfers
+}
+
+/// A producer sends a message by this number.
+pub fn transfer(out: &mut Vec<u8>, id: u32, settled: Settled, payload: &[u8]) {
+    let tag = id.to_be_bytes();
+    let transfer = Transfer {
+        delivery_id: Some(id),
+        delivery_tag: Some(&tag),
+        message_format: Some(0),
+        settled: Some(settled == Settled::Yes),
+        ..Transfer::default()
+    };
+    encode_transfer(out, 0, &transfer, payload.len());
+    out.extend_from_slice(payload);
 }
 
 /// A consumer accepts the last `batch` of the messages that it received.
@@ -154,7 +163,7 @@ pub(crate) fn accept(out: &mut Vec<u8>, received: u32, batch: u32) {
 }
 
 /// A consumer that received so many gives credit for a batch.
-pub(crate) fn give_credit(out: &mut Vec<u8>, received: u32, batch: u32) {
+pub fn give_credit(out: &mut Vec<u8>, received: u32, batch: u32) {
     let flow = Flow {
         next_incoming_id: Some(received),
         incoming_window: u32::MAX >> 1,

@@ -6,11 +6,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use amqp_codec::frame::{Split, split};
-use amqp_codec::performative::{
-    DeliveryState, Disposition, Flow, Performative, Role, Transfer, decode, encode_disposition, encode_flow,
-    encode_transfer,
-};
+use amqp_codec::performative::{DeliveryState, Disposition, Performative, Role, decode, encode_disposition};
+use engine_core::command::Settled;
 use heddle_benches::hops::Hops;
+use heddle_benches::road::{give_credit, transfer};
 
 /// Seeds of clients.
 const SEEDS: u64 = 25;
@@ -19,6 +18,8 @@ const STEPS: u32 = 6;
 /// Messages of one step, and those that the producer has unsettled: fewer than routers give credit for.
 const MESSAGES_MAX: u64 = 400;
 const UNSETTLED_MAX: usize = 900;
+/// What the consumer may be sent before it says more.
+const CREDIT: u32 = 1000;
 
 /// Numbers that look random (splitmix64).
 struct Random(u64);
@@ -86,17 +87,13 @@ impl Clients {
             payload.extend([0x00, 0x53, 0x75]);
             let body: Vec<u8> = (0..self.random.below(sizes)).map(|octet| (octet as u8) ^ (self.sent as u8)).collect();
             engine_message::encode::binary(&mut payload, &body);
-            let (tag, settled) = (self.sent.to_be_bytes(), self.random.below(7) == 0);
-            if settled { &mut self.settled } else { &mut self.unsettled }.insert(self.sent);
-            let transfer = Transfer {
-                delivery_id: Some(self.sent),
-                delivery_tag: Some(&tag),
-                message_format: Some(0),
-                settled: Some(settled),
-                ..Transfer::default()
-            };
-            encode_transfer(&mut out, 0, &transfer, payload.len());
-            out.extend_from_slice(&payload);
+            let settled = if self.random.below(7) == 0 { Settled::Yes } else { Settled::No };
+            match settled {
+                Settled::Yes => &mut self.settled,
+                Settled::No => &mut self.unsettled,
+            }
+            .insert(self.sent);
+            transfer(&mut out, self.sent, settled, &payload);
             self.sent += 1;
         }
         out
@@ -125,15 +122,7 @@ impl Clients {
                 Disposition { role: Role::Receiver, first, last, settled: true, state: Some(state), batchable: false };
             encode_disposition(&mut out, 0, &disposition);
         }
-        let flow = Flow {
-            next_incoming_id: Some(self.received),
-            incoming_window: u32::MAX >> 1,
-            handle: Some(0),
-            delivery_count: Some(self.received),
-            link_credit: Some(1000),
-            ..Flow::default()
-        };
-        encode_flow(&mut out, 0, &flow);
+        give_credit(&mut out, self.received, CREDIT);
         out
     }
 

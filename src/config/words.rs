@@ -15,6 +15,7 @@ pub enum Words {
 
 /// What the one file says, and the other. What is longer comes before what is part of it.
 const OF_ROUTERS: &[(&str, &str)] = &[
+    ("auto_links", "autoLink"),
     ("set sasl_password_file or sasl_password_env", "write saslPassword: file:PATH or env:NAME"),
     ("sasl_password_file: ", "saslPassword: "),
     ("sasl_password_env: ", "saslPassword: "),
@@ -51,7 +52,6 @@ const OF_ROUTERS: &[(&str, &str)] = &[
     ("router.hello_ms", "helloIntervalSeconds, in ms,"),
     ("router.link_state_age_ms", "remoteLsMaxAgeSeconds, in ms,"),
     ("router.advertise_ms", "raIntervalSeconds, in ms,"),
-    ("router.advertise_flux_ms", "raIntervalFluxSeconds, in ms,"),
     ("set node.container_id", "write another id"),
     (
         "write connection = \"NAME\" (of a connector or listener) or container = \"ID\"",
@@ -68,14 +68,6 @@ impl Words {
         match self {
             Self::Own => text.to_owned(),
             Self::Router => OF_ROUTERS.iter().fold(text.to_owned(), |text, (own, theirs)| reworded(&text, own, theirs)),
-        }
-    }
-
-    /// What a link is called that the router attaches.
-    pub fn auto_links(self) -> &'static str {
-        match self {
-            Self::Own => "auto_links",
-            Self::Router => "autoLink",
         }
     }
 }
@@ -116,6 +108,7 @@ mod tests {
             assert_eq!(Words::Router.say(text), said);
         }
     }
+
     /// A text that nobody tells any more would stay here for good.
     #[test]
     fn what_is_said_otherwise_is_said_somewhere() {

@@ -167,7 +167,7 @@ impl Resolving<'_> {
                 }
                 Err(wrong) => wrong,
             };
-            let of = format!("{} {:?}", self.origins.words.auto_links(), link.address);
+            let of = format!("{} {:?}", self.origins.words.say(AutoLink::NAME), link.address);
             self.fault_of((AutoLink::NAME, index), setting, &of, &wrong);
         }
         links
